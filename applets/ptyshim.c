@@ -1,0 +1,164 @@
+/* ptyshim: run a command as a daemon under a pseudoterminal that all clients share
+ *
+ * One session, any number of clients.  All that is special here is how it ends: the source `life`
+ * has no descriptor and looks, turn by turn, at what the session and the clients have come to.
+ *
+ * applet ptyshim PTYSHIM
+ * config PTYSHIM y the ptyshim applet
+ * usage [OPTIONS] ADDR [COMMAND [ARG]...]
+ * options b:oIwR: server
+ * option -b BYTES  output kept for late clients and for clients that fall behind; k, m (64k)
+ * option -o  clients only watch: what they type is dropped
+ * option -I  this terminal is a client too (implies -F)
+ * option -w  when COMMAND ends, wait for one client to collect the last output
+ * option -R SECS  run COMMAND again SECS after it ends; clients stay
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+#include "libbb.h"
+
+enum { FLUSH = 5000, GIVE_UP = 5000 + FLUSH }; /* ms; KILL comes 5 s after HUP */
+
+static struct session session;
+static size_t kept = 64 * 1024;
+static char wait_for_client, interactive;
+static msec again = NEVER; /* -R, in ms */
+static msec ending;        /* when TERM came */
+static msec retry;         /* -R: the next try after one that could not start the command */
+
+static int waiting(void)
+{
+	return wait_for_client && !session.collected && !ending;
+}
+
+static int finished(void)
+{
+	return !waiting() && !client_alive;
+}
+
+static unsigned life_want(struct source *src, msec *due)
+{
+	(void)src;
+	if (ending)
+		due_at(due, session.over ? session.ended + FLUSH : ending + GIVE_UP);
+	if (!session_closed(&session))
+		return 0;
+	if (session.stays)
+		due_at(due, retry ? retry : session.ended + again);
+	else if (finished() || (server.listening && !waiting()))
+		due_at(due, loop_now);
+	return 0;
+}
+
+static void run_again(void)
+{
+	struct failure f = session_start(&session);
+
+	retry = f.err ? loop_now + (again > 1000 ? again : 1000) : 0;
+}
+
+static void life_ready(struct source *src, unsigned what)
+{
+	(void)src, (void)what;
+	if (session_closed(&session) && session.stays) {
+		run_again();
+		return;
+	}
+	if (session_closed(&session) && !waiting())
+		server_unlisten();
+	if (finished() || ending)
+		loop_stop();
+}
+
+static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
+
+static void end(void)
+{
+	session_hangup(&session);
+	session.stays = 0;
+	if (!ending)
+		ending = loop_now;
+}
+
+static void reaped(pid_t pid, int status)
+{
+	if (pid == session.pty.pid)
+		session_exited(&session, status);
+}
+
+static void accepted(int fd, const char *name)
+{
+	client_open(fd, &session, name);
+}
+
+/* ---- the invoking terminal (-I) ---- */
+
+static void follow_size(int sig)
+{
+	struct winsize size;
+
+	if (sig == SIGWINCH && interactive && !term_size(0, &size))
+		session_resize(&session, &size);
+}
+
+static void join_terminal(void)
+{
+	int fd = term_reopen(0, O_RDWR);
+
+	if (fd < 0 || term_raw(fd))
+		die(1, "-I: ", msg_errno());
+	client_open(fd, &session, "terminal")->tty = 1;
+}
+
+int ptyshim_main(char **argv, const char *options)
+{
+	struct opt o = {.argv = argv + 1, .spec = options};
+	struct failure f;
+	int c;
+
+	while ((c = opt_next(&o)) >= 0) {
+		switch (c) {
+		case 'b':
+			kept = opt_size(&o, 4096, 1 << 30);
+			break;
+		case 'o':
+			client_rules.watch = 1;
+			break;
+		case 'I':
+			interactive = server.foreground = 1;
+			break;
+		case 'w':
+			wait_for_client = 1;
+			break;
+		case 'R':
+			again = (msec)opt_num(&o, 0, 1000000) * 1000;
+			session.stays = 1;
+			break;
+		default:
+			server_option(&o, c);
+		}
+	}
+	if (interactive && !isatty(0))
+		die(1, "-I: standard input is not a terminal");
+	if (interactive && !server.sized)
+		term_size(0, &server.size);
+	server_listen(&o, accepted);
+	server_start(end, reaped, follow_size);
+	session.command = &server.command;
+	session.size = server.size;
+	if (ring_open(&session.ring, kept))
+		die(1, "-b: ", msg_errno());
+	f = session_start(&session);
+	if (f.err)
+		server_failed(&f);
+	server_ready();
+	if (interactive)
+		join_terminal();
+	loop_add(&life);
+	loop_run();
+	term_restore();
+	server_unlisten();
+	return session.status;
+}

@@ -1,0 +1,113 @@
+/* daemon.c: into the background, and the files a server leaves in the world.
+ *
+ * The caller waits at a pipe until the daemon is ready, so a script that goes on knows that the
+ * sockets listen and the command runs.  Everything that goes wrong before is said on the caller's
+ * stderr, and the caller exits with the daemon's status.
+ *
+ * The daemon moves to / and keeps the name of the directory it came from: for the command, and to
+ * remove files that were named from there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "libbb.h"
+
+enum { FILES = 18 };
+
+static const char *files[FILES];
+static int file_count, ready_pipe = -1;
+
+const char *daemon_home(void)
+{
+	static char home[PATH_MAX];
+
+	if (!*home && !getcwd(home, sizeof home))
+		return "/";
+	return home;
+}
+
+static _Noreturn void wait_for(int report, pid_t pid)
+{
+	char line[40], ok;
+	struct text t = {line, line + sizeof line};
+	ssize_t n;
+	int status;
+
+	while ((n = read(report, &ok, 1)) < 0 && errno == EINTR)
+		;
+	if (n < 1) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		_exit(pty_status(status));
+	}
+	text_str(&t, "Daemon PID is ");
+	text_num(&t, pid);
+	text_str(&t, "\n");
+	io_write_all(1, line, t.at - line);
+	_exit(0);
+}
+
+void daemon_start(void)
+{
+	int report[2];
+	pid_t pid;
+
+	if (io_pipe(report) || (pid = fork()) < 0)
+		die(1, "cannot become a daemon: ", msg_errno());
+	if (pid) {
+		close(report[1]);
+		wait_for(report[0], pid);
+	}
+	close(report[0]);
+	ready_pipe = report[1];
+	setsid();
+}
+
+void daemon_ready(int keep_stderr)
+{
+	if (ready_pipe < 0)
+		return;
+	for (int fd = 0; fd < 3 - !!keep_stderr; fd++)
+		io_null(fd);
+	if (write(ready_pipe, "", 1) < 0)
+		msg_cleanup = 0; /* the caller was killed; nobody waits */
+	close(ready_pipe);
+	ready_pipe = -1;
+	if (chdir("/"))
+		warn("/: ", msg_errno());
+}
+
+void daemon_owns(const char *path)
+{
+	msg_cleanup = daemon_remove;
+	if (file_count < FILES)
+		files[file_count++] = path;
+}
+
+void daemon_remove(void)
+{
+	int saved = errno;
+
+	if (file_count && !chdir(daemon_home()))
+		while (file_count)
+			unlink(files[--file_count]);
+	errno = saved;
+}
+
+void daemon_pid_file(const char *path)
+{
+	char line[16];
+	struct text t = {line, line + sizeof line};
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		die(1, path, ": ", msg_errno());
+	daemon_owns(path);
+	text_num(&t, getpid());
+	text_str(&t, "\n");
+	if (io_write_all(fd, line, t.at - line) || close(fd))
+		die(1, path, ": ", msg_errno());
+}

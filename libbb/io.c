@@ -1,0 +1,104 @@
+/* io.c: the one place that knows EINTR, EAGAIN and end of file.
+ *
+ * Every transfer has three answers: >0 bytes moved, 0 not now, -1 over (errno says why; 0 means
+ * end of file).  Every descriptor this program opens is close-on-exec, and 0-2 are always taken,
+ * so that no socket ever becomes somebody's stderr.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "libbb.h"
+
+static ssize_t answer(ssize_t n)
+{
+	if (n > 0)
+		return n;
+	if (!n)
+		errno = 0;
+	else if (errno == EAGAIN || errno == EINTR)
+		return 0;
+	return -1;
+}
+
+ssize_t io_read(int fd, void *buf, size_t n)
+{
+	return answer(read(fd, buf, n));
+}
+
+ssize_t io_write(int fd, const void *buf, size_t n)
+{
+	return answer(write(fd, buf, n));
+}
+
+ssize_t io_writev(int fd, const struct iovec *v, int count)
+{
+	return answer(writev(fd, v, count));
+}
+
+ssize_t io_flush(int fd, struct queue *q)
+{
+	ssize_t n;
+
+	if (!q->len)
+		return 0;
+	n = io_write(fd, queue_data(q), q->len);
+	if (n > 0)
+		queue_take(q, n);
+	return n;
+}
+
+int io_write_all(int fd, const char *s, size_t n)
+{
+	while (n) {
+		ssize_t w = io_write(fd, s, n);
+
+		if (w < 0)
+			return -1;
+		s += w;
+		n -= w;
+	}
+	return 0;
+}
+
+int io_pipe(int fd[2])
+{
+	return pipe2(fd, O_CLOEXEC);
+}
+
+void io_null(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0) /* no /dev yet: a descriptor that does nothing will do as well */
+		null = open("/", O_PATH | O_CLOEXEC);
+	if (null == fd) {
+		fcntl(fd, F_SETFD, 0);
+		return;
+	}
+	dup2(null, fd);
+	close(null);
+}
+
+void io_fill_012(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			io_null(fd);
+}
+
+void io_close_from(int first)
+{
+	struct rlimit limit;
+	int max = 65536;
+
+#ifdef SYS_close_range
+	if (!syscall(SYS_close_range, first, ~0U, 0))
+		return;
+#endif
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < (rlim_t)max)
+		max = limit.rlim_cur;
+	for (int fd = first; fd < max; fd++)
+		close(fd);
+}

@@ -1,0 +1,144 @@
+/* loop.c: the only select().
+ *
+ * A source is a descriptor and three functions.  want() says, without side effects, what the
+ * source could use now and when it next needs the clock; ready() does one step of it.  Nobody
+ * pauses or resumes anything: a source with nothing to do is not in the set, and one that reads
+ * for another is in it exactly when the other has room.
+ *
+ * One turn: bury the closed, gather wants and the earliest deadline, wait, read the clock once,
+ * then deadlines, all writes, all reads, and new connections last.  A closed source is only marked
+ * and stays valid until the next turn begins, so no turn ever meets a descriptor number twice.
+ */
+#include <errno.h>
+#include <sys/select.h>
+#include <time.h>
+#include <unistd.h>
+#include "libbb.h"
+
+msec loop_now;
+static struct source *sources[2 * LOOP_MAX];
+static int count, stopped;
+
+static void read_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	loop_now = (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int loop_fits(int fd)
+{
+	return fd < LOOP_MAX;
+}
+
+void loop_add(struct source *s)
+{
+	if (!loop_now)
+		read_clock();
+	s->closed = 0;
+	sources[count++] = s;
+}
+
+void loop_close(struct source *s)
+{
+	s->closed = 1;
+}
+
+void loop_stop(void)
+{
+	stopped = 1;
+}
+
+static void bury(void)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		struct source *s = sources[i];
+
+		if (!s->closed) {
+			sources[kept++] = s;
+			continue;
+		}
+		if (s->fd >= 0)
+			close(s->fd);
+		s->fd = -1;
+		if (s->bury)
+			s->bury(s);
+	}
+	count = kept;
+}
+
+static msec gather(fd_set set[2])
+{
+	msec first = NEVER;
+
+	FD_ZERO(&set[0]);
+	FD_ZERO(&set[1]);
+	for (int i = 0; i < count; i++) {
+		struct source *s = sources[i];
+		unsigned wants;
+
+		s->due = NEVER;
+		wants = s->want(s, &s->due);
+		if (wants & LOOP_READ)
+			FD_SET(s->fd, &set[0]);
+		if (wants & LOOP_WRITE)
+			FD_SET(s->fd, &set[1]);
+		if (s->due < first)
+			first = s->due;
+	}
+	return first;
+}
+
+static int wait_until(msec due, fd_set set[2])
+{
+	struct timeval t, *timeout = 0;
+	int n;
+
+	if (due != NEVER) {
+		msec wait = due - loop_now;
+		int ms = wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
+
+		t = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+		timeout = &t;
+	}
+	n = select(LOOP_MAX, &set[0], &set[1], 0, timeout);
+	if (n < 0 && errno != EINTR)
+		die(1, "select: ", msg_errno());
+	return n;
+}
+
+static void dispatch(unsigned what, int last, const fd_set *set)
+{
+	for (int i = 0; i < count; i++) {
+		struct source *s = sources[i];
+
+		if (s->closed || s->last != last)
+			continue;
+		if (set ? s->fd >= 0 && FD_ISSET(s->fd, set) : s->due <= loop_now)
+			s->ready(s, what);
+	}
+}
+
+void loop_run(void)
+{
+	fd_set set[2];
+
+	while (!stopped) {
+		int n;
+
+		bury();
+		n = wait_until(gather(set), set);
+		read_clock();
+		dispatch(LOOP_TIME, 0, 0);
+		dispatch(LOOP_TIME, 1, 0);
+		if (n <= 0)
+			continue;
+		dispatch(LOOP_WRITE, 0, &set[1]);
+		dispatch(LOOP_READ, 0, &set[0]);
+		dispatch(LOOP_READ, 1, &set[0]);
+	}
+	bury();
+}

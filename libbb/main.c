@@ -1,0 +1,121 @@
+/* main.c: which applet, by argv[0] or the first argument; what ptybox itself can do.
+ *
+ * The only file that expands the applet table, which scripts/applets.awk makes of the head
+ * comments.  New applets need nothing here.
+ *
+ * config UNIT n the unit applet: tables of the core's own tests
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#define APPLET_TABLE
+#include "libbb.h"
+
+static const struct applet {
+	const char *name, *about, *options, *help, *group;
+	int (*main)(char **argv, const char *options);
+} applets[] = {
+#define APPLET(name, about, options, help, group) {#name, about, options, help, group, name##_main},
+	APPLETS
+#undef APPLET
+};
+
+enum { APPLETS_N = sizeof applets / sizeof *applets };
+
+static void say(const char *s)
+{
+	if (io_write_all(1, s, strlen(s)))
+		die(1, "standard output: ", msg_errno());
+}
+
+static int list(void)
+{
+	for (int i = 0; i < APPLETS_N; i++) {
+		say(applets[i].name);
+		say("\n");
+	}
+	return 0;
+}
+
+static int about(void)
+{
+	say("ptybox " VERSION ": pseudoterminals over sockets\n\n"
+	    "usage: ptybox APPLET [ARG]...   or a link called APPLET\n"
+	    "       ptybox --list | --install [-s] DIR | APPLET --help\n\n");
+	for (int i = 0; i < APPLETS_N; i++) {
+		say(applets[i].name);
+		say("\t");
+		say(applets[i].about);
+		say("\n");
+	}
+	return 0;
+}
+
+static int install(char **argv)
+{
+	int sym = argv[0] && !strcmp(argv[0], "-s"), dir;
+	static char self[PATH_MAX];
+
+	argv += sym;
+	if (!argv[0] || argv[1])
+		die(1, "--install: needs one DIR (--install [-s] DIR)");
+	if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
+		die(1, "/proc/self/exe: ", msg_errno());
+	dir = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		die(1, argv[0], ": ", msg_errno());
+	for (int i = 0; i < APPLETS_N; i++) {
+		const char *name = applets[i].name;
+
+		if (sym ? symlinkat(self, dir, name) : linkat(AT_FDCWD, self, dir, name, 0))
+			die(1, argv[0], "/", name, ": ", msg_errno());
+	}
+	return 0;
+}
+
+static int run(const struct applet *a, char **argv)
+{
+	msg_applet = a->name;
+	if (argv[1] && !strcmp(argv[1], "--help")) {
+		say(a->help);
+		if (a->group)
+			say(a->group);
+		return 0;
+	}
+	return a->main(argv, a->options);
+}
+
+static const struct applet *find(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (int i = 0; i < APPLETS_N; i++)
+		if (!strcmp(applets[i].name, name))
+			return &applets[i];
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct applet *a;
+
+	io_fill_012();
+	if (argc < 1)
+		return 1;
+	a = find(argv[0]);
+	if (a)
+		return run(a, argv);
+	if (argc < 2 || !strcmp(argv[1], "--help"))
+		return about();
+	if (!strcmp(argv[1], "--list"))
+		return list();
+	if (!strcmp(argv[1], "--install"))
+		return install(argv + 2);
+	a = find(argv[1]);
+	if (a)
+		return run(a, argv + 1);
+	die(1, argv[1], ": no such applet (ptybox --list)");
+}

@@ -1,0 +1,79 @@
+/* msg.c: what the program says, and the little text formatting it needs for that.
+ *
+ * A message is one line and one write(2), so lines of several processes never mix.  Text is built
+ * in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth
+ * of a server's size.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#include "libbb.h"
+
+const char *msg_applet = "ptybox";
+void (*msg_cleanup)(void);
+
+void text_str(struct text *t, const char *s)
+{
+	while (*s && t->at < t->end)
+		*t->at++ = *s++;
+}
+
+void text_num(struct text *t, unsigned long n)
+{
+	char digits[3 * sizeof n + 1], *d = digits + sizeof digits;
+
+	*--d = '\0';
+	do
+		*--d = '0' + n % 10;
+	while (n /= 10);
+	text_str(t, d);
+}
+
+void text_hex(struct text *t, unsigned long n)
+{
+	if (n > 15)
+		text_hex(t, n >> 4);
+	text_str(t, (char[]){"0123456789abcdef"[n & 15], 0});
+}
+
+static void line(const char *first, va_list more)
+{
+	char buf[512];
+	struct text t = {buf, buf + sizeof buf - 1};
+	int saved = errno;
+
+	text_str(&t, msg_applet);
+	text_str(&t, ": ");
+	for (const char *s = first; s; s = va_arg(more, const char *))
+		text_str(&t, s);
+	*t.at++ = '\n';
+	if (write(2, buf, t.at - buf) < 0)
+		errno = saved;
+}
+
+void msg_line(const char *first, ...)
+{
+	va_list more;
+
+	va_start(more, first);
+	line(first, more);
+	va_end(more);
+}
+
+void msg_die(int status, const char *first, ...)
+{
+	va_list more;
+
+	if (msg_cleanup)
+		msg_cleanup();
+	va_start(more, first);
+	line(first, more);
+	va_end(more);
+	_exit(status);
+}
+
+const char *msg_errno(void)
+{
+	return strerror(errno);
+}

@@ -1,0 +1,122 @@
+/* ring.c: bytes in memory, between the one who has them and the one who cannot take them yet.
+ *
+ * A ring keeps the last `size` bytes of an endless stream.  A position is a count of bytes since
+ * the stream began, so readers need nothing of the ring's but their own position, and how far one
+ * is behind is a subtraction.  `in` is where byte number `head` will go.
+ *
+ *	 buf             in                size
+ *	  |..newer.......|...oldest.........|
+ *
+ * A queue holds the rest of what a descriptor did not take.  Most never see a byte, so a queue has
+ * memory only while it has bytes.
+ *
+ * Both are mapped, not allocated: untouched pages cost nothing and a freed one really goes.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include "libbb.h"
+
+static void *map(size_t size)
+{
+	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
+
+	return p == MAP_FAILED ? 0 : p;
+}
+
+int ring_open(struct ring *r, size_t size)
+{
+	*r = (struct ring){.buf = map(size), .size = size};
+	return r->buf ? 0 : -1;
+}
+
+void ring_close(struct ring *r)
+{
+	if (r->buf)
+		munmap(r->buf, r->size);
+	r->buf = 0;
+}
+
+uint64_t ring_oldest(const struct ring *r)
+{
+	return r->head > r->size ? r->head - r->size : 0;
+}
+
+size_t ring_room(const struct ring *r, uint64_t reader)
+{
+	return r->size - (size_t)(r->head - reader);
+}
+
+unsigned char *ring_space(const struct ring *r, size_t *n)
+{
+	if (*n > r->size - r->in)
+		*n = r->size - r->in;
+	return r->buf + r->in;
+}
+
+void ring_put(struct ring *r, size_t n)
+{
+	r->head += n;
+	r->in += n;
+	if (r->in == r->size)
+		r->in = 0;
+}
+
+int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
+{
+	size_t n = r->head - pos, from, first;
+
+	if (n > max)
+		n = max;
+	if (!n)
+		return 0;
+	from = r->in + (r->in < r->head - pos ? r->size : 0) - (size_t)(r->head - pos);
+	first = r->size - from;
+	if (n <= first) {
+		v[0] = (struct iovec){r->buf + from, n};
+		return 1;
+	}
+	v[0] = (struct iovec){r->buf + from, first};
+	v[1] = (struct iovec){r->buf, n - first};
+	return 2;
+}
+
+size_t queue_room(const struct queue *q)
+{
+	return QUEUE_SIZE - q->len;
+}
+
+int queue_put(struct queue *q, const void *data, size_t n)
+{
+	if (!n)
+		return 0;
+	if (n > queue_room(q) || (!q->buf && !(q->buf = map(QUEUE_SIZE))))
+		return -1;
+	if (q->off + q->len + n > QUEUE_SIZE) {
+		memmove(q->buf, q->buf + q->off, q->len);
+		q->off = 0;
+	}
+	memcpy(q->buf + q->off + q->len, data, n);
+	q->len += n;
+	return 0;
+}
+
+const unsigned char *queue_data(const struct queue *q)
+{
+	return q->buf + q->off;
+}
+
+void queue_take(struct queue *q, size_t n)
+{
+	q->off += n;
+	q->len -= n;
+	if (!q->len)
+		queue_close(q);
+}
+
+void queue_close(struct queue *q)
+{
+	if (q->buf)
+		munmap(q->buf, QUEUE_SIZE);
+	*q = (struct queue){0};
+}

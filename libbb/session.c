@@ -1,0 +1,201 @@
+/* session.c: a pty, the command on it, and one output ring.
+ *
+ *	command <-> slave | master -> ring -> client positions
+ *	                  | master <- in   <- what clients type
+ *
+ * The client that has come furthest sets the pace: the master is read only as far as the ring has
+ * room for that one, so the command waits and nothing is lost.  A slower one falls behind, and skips
+ * once what it lacks is overwritten.  With nobody attached the command is never held back.
+ *
+ * A session is over when its command has ended and the master has nothing more to read; a background
+ * process that goes on writing counts for at most DRAIN bytes (more than a terminal ever buffers).
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "libbb.h"
+
+enum {
+	DRAIN = 128 * 1024,
+	READS = 16,        /* a turn: then the others */
+	SHORT = 1024,      /* a read this short has probably emptied the master */
+	KILL_AFTER = 5000, /* ms from HUP to KILL */
+	RETRY = 100,       /* ms after an error of a master whose command lives */
+};
+
+static struct session *of(struct source *src)
+{
+	return (struct session *)src;
+}
+
+static size_t room(const struct session *s)
+{
+	uint64_t pace = 0;
+
+	if (!s->clients)
+		return s->ring.size;
+	for (const struct client *c = s->clients; c; c = c->next)
+		if (c->pos > pace)
+			pace = c->pos;
+	return ring_room(&s->ring, pace);
+}
+
+int session_held(const struct session *s)
+{
+	struct pollfd p = {.fd = s->pty.master, .events = POLLIN};
+
+	return !room(s) && poll(&p, 1, 0) > 0;
+}
+
+int session_takes_input(const struct session *s)
+{
+	return !s->in.len;
+}
+
+void session_input(struct session *s, const unsigned char *data, size_t n)
+{
+	ssize_t done = 0;
+
+	if (s->src.fd < 0 || s->exited)
+		return;
+	if (!s->in.len)
+		done = io_write(s->src.fd, data, n);
+	if (done < 0)
+		done = 0; /* hung up for a moment: keep it for the next opener */
+	if (queue_put(&s->in, data + done, n - done))
+		warn(s->command->argv[0], ": input lost: ", msg_errno());
+}
+
+static void drained(struct session *s)
+{
+	s->over = 1;
+	s->ended = loop_now;
+	close(s->pty.slave);
+	s->pty.slave = s->pty.master = -1;
+	queue_close(&s->in);
+	loop_close(&s->src);
+}
+
+/* Read what there is, give it to every client that had everything until now. */
+static void output(struct session *s)
+{
+	uint64_t before = s->ring.head;
+	size_t left = room(s);
+	ssize_t got = 0;
+
+	for (int i = 0; left && i < READS; i++) {
+		size_t n = left;
+		unsigned char *space = ring_space(&s->ring, &n);
+
+		got = io_read(s->src.fd, space, n);
+		if (got <= 0)
+			break;
+		ring_put(&s->ring, got);
+		left -= got;
+		if (got < SHORT && !s->exited)
+			break;
+	}
+	s->drain -= s->ring.head - before;
+	for (struct client *c = s->clients, *next; c; c = next) {
+		next = c->next;
+		if (c->pos != before)
+			continue;
+		c->since = loop_now;
+		client_output(c);
+	}
+	if (s->exited && left && (got <= 0 || s->drain < 0))
+		drained(s);
+	else if (got < 0)
+		s->retry = loop_now + RETRY;
+}
+
+static unsigned want(struct source *src, msec *due)
+{
+	struct session *s = of(src);
+	unsigned wants = s->in.len ? LOOP_WRITE : 0;
+
+	if (s->kill_at)
+		due_at(due, s->kill_at);
+	if (s->retry > loop_now) {
+		due_at(due, s->retry);
+		return 0;
+	}
+	if (!room(s))
+		return wants;
+	if (s->exited)
+		due_at(due, loop_now); /* the end may be here already, and nothing readable */
+	return wants | LOOP_READ;
+}
+
+static void ready(struct source *src, unsigned what)
+{
+	struct session *s = of(src);
+
+	if (what & LOOP_WRITE)
+		io_flush(src->fd, &s->in);
+	if (what & LOOP_READ || (what & LOOP_TIME && s->exited))
+		output(s);
+	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
+		s->kill_at = 0;
+		pty_hangup(&s->pty, SIGKILL);
+	}
+}
+
+struct failure session_start(struct session *s)
+{
+	struct failure f;
+	int report;
+
+	s->src.fd = -1;
+	if (pty_open(&s->pty, &s->size))
+		return (struct failure){"pseudoterminal", errno};
+	report = pty_spawn(&s->pty, s->command);
+	if (report < 0) {
+		f = (struct failure){"fork", errno};
+		pty_close(&s->pty);
+		return f;
+	}
+	s->exited = s->over = 0;
+	s->drain = s->kill_at = s->retry = 0;
+	f = pty_spawned(report);
+	if (f.err) {
+		waitpid(s->pty.pid, 0, 0);
+		pty_close(&s->pty);
+		return f;
+	}
+	s->src = (struct source){.fd = s->pty.master, .want = want, .ready = ready};
+	loop_add(&s->src);
+	return f;
+}
+
+void session_exited(struct session *s, int wait_status)
+{
+	s->status = pty_status(wait_status);
+	s->exited = 1;
+	s->pty.pid = 0;
+	s->drain = DRAIN;
+	s->kill_at = 0;
+	s->retry = 0;
+}
+
+void session_hangup(struct session *s)
+{
+	if (s->exited || s->kill_at || s->src.fd < 0)
+		return;
+	pty_hangup(&s->pty, SIGHUP);
+	s->kill_at = loop_now + KILL_AFTER;
+}
+
+int session_closed(const struct session *s)
+{
+	return s->src.fd < 0;
+}
+
+void session_resize(struct session *s, const struct winsize *size)
+{
+	s->size = *size;
+	if (s->pty.master >= 0)
+		pty_resize(&s->pty, size);
+}

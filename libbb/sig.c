@@ -1,0 +1,56 @@
+/* sig.c: signals as one readable source.
+ *
+ * The signals a program cares for stay blocked for good and are read from a signalfd(2) in the
+ * loop like everything else: no handler runs, so no state is ever seen half changed and nothing
+ * returns EINTR for them.  A command gets a clean mask and default dispositions back (sig_default).
+ */
+#include <signal.h>
+#include <sys/signalfd.h>
+#include "libbb.h"
+
+static void (*on_signal)(int);
+
+static unsigned want(struct source *s, msec *due)
+{
+	(void)s, (void)due;
+	return LOOP_READ;
+}
+
+static void ready(struct source *s, unsigned what)
+{
+	struct signalfd_siginfo info;
+
+	(void)what;
+	if (io_read(s->fd, &info, sizeof info) == sizeof info)
+		on_signal(info.ssi_signo);
+}
+
+static struct source source = {.want = want, .ready = ready};
+
+void sig_open(const int *signals, void (*handle)(int))
+{
+	sigset_t set;
+
+	on_signal = handle;
+	sigemptyset(&set);
+	for (; *signals; signals++) {
+		sigaddset(&set, *signals);
+		signal(*signals, SIG_DFL); /* an ignored SIGCHLD or SIGHUP may be inherited */
+	}
+	source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (source.fd < 0)
+		die(1, "signalfd: ", msg_errno());
+	sigaddset(&set, SIGPIPE); /* a failed write says EPIPE */
+	sigprocmask(SIG_BLOCK, &set, 0);
+	loop_add(&source);
+}
+
+void sig_default(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, 0);
+}

@@ -1,0 +1,341 @@
+/* sock.c: stream sockets for every form of ADDR: listening, accepting, connecting.
+ *
+ * A unix socket is bound under a umask that lets nobody in and gets its mode before it listens.
+ * A stale one (nobody answers) is replaced; a live one, or a file that is no socket, never is.
+ *
+ * A TCP peer that vanished is found by keepalive while the line is idle and by sock_lost() while
+ * it owes us acknowledgements.  TCP_USER_TIMEOUT would be shorter, but it also cuts peers that are
+ * alive and merely do not read (a zero window), and those are waited for.
+ *
+ * config NAMES y ptyattach looks host names up (getaddrinfo); without it hosts are numeric
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "libbb.h"
+
+enum { KEEP_IDLE = 60, KEEP_EVERY = 10, KEEP_TIMES = 3, BACKLOG = 128 };
+
+static void unix_name(union sock_name *n, const struct addr *a)
+{
+	*n = (union sock_name){.un.sun_family = AF_UNIX};
+	memcpy(n->un.sun_path, a->text, strlen(a->text));
+	if (*a->text == '@')
+		n->un.sun_path[0] = '\0';
+}
+
+/* A numeric host in the words of an address; an IPv6 one may carry %INTERFACE. */
+static int numeric(union sock_name *n, const struct addr *a)
+{
+	char host[ADDR_HOST_MAX + 1], *scope;
+
+	*n = (union sock_name){.in6.sin6_family = AF_INET6};
+	memcpy(host, a->host, a->host_len);
+	host[a->host_len] = '\0';
+	if (!a->ipv6) {
+		n->in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(a->port)};
+		return inet_pton(AF_INET, host, &n->in.sin_addr) == 1 ? 0 : -1;
+	}
+	n->in6.sin6_port = htons(a->port);
+	scope = strchr(host, '%');
+	if (scope) {
+		*scope = '\0';
+		n->in6.sin6_scope_id = if_nametoindex(scope + 1);
+		if (!n->in6.sin6_scope_id)
+			return -1;
+	}
+	return inet_pton(AF_INET6, host, &n->in6.sin6_addr) == 1 ? 0 : -1;
+}
+
+static socklen_t name_len(const union sock_name *n)
+{
+	size_t path = offsetof(struct sockaddr_un, sun_path);
+
+	if (n->sa.sa_family == AF_UNIX)
+		return path +
+		       (*n->un.sun_path ? strlen(n->un.sun_path) : 1 + strlen(n->un.sun_path + 1));
+	return n->sa.sa_family == AF_INET6 ? sizeof n->in6 : sizeof n->in;
+}
+
+static int is_localhost(const struct addr *a)
+{
+	return a->host_len == 9 && !strncmp(a->host, "localhost", 9);
+}
+
+/* ---- listening ---- */
+
+static int stream(int family)
+{
+	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static int tcp_listen(const union sock_name *n, int both)
+{
+	int fd = stream(n->sa.sa_family), on = 1, only = !both;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (n->sa.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+	if (!bind(fd, &n->sa, name_len(n)) && !listen(fd, BACKLOG))
+		return fd;
+	on = errno;
+	close(fd);
+	errno = on;
+	return -1;
+}
+
+/* Every interface: one IPv6 socket takes both, where the kernel has IPv6. */
+static int any_listen(unsigned port)
+{
+	union sock_name n = {.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
+	int fd = tcp_listen(&n, 1);
+
+	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+		return fd;
+	n = (union sock_name){.in = {.sin_family = AF_INET, .sin_port = htons(port)}};
+	return tcp_listen(&n, 0);
+}
+
+static int local_listen(unsigned port, int fd[2])
+{
+	union sock_name n = {.in = {.sin_family = AF_INET, .sin_port = htons(port)}};
+
+	n.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd[0] = tcp_listen(&n, 0);
+	if (fd[0] < 0)
+		return -1;
+	n = (union sock_name){.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
+	n.in6.sin6_addr = in6addr_loopback;
+	fd[1] = tcp_listen(&n, 0);
+	return 0;
+}
+
+/* 1 somebody answers there, 0 nobody does, -1 what is there is no socket */
+static int unix_alive(const union sock_name *n)
+{
+	struct stat st;
+	int fd, alive;
+
+	if (lstat(n->un.sun_path, &st))
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return -1;
+	fd = stream(AF_UNIX);
+	alive = !connect(fd, &n->sa, name_len(n)) || (errno != ECONNREFUSED && errno != ENOENT);
+	close(fd);
+	return alive;
+}
+
+static int unix_listen(const struct addr *a, mode_t mode)
+{
+	union sock_name n;
+	int fd = stream(AF_UNIX), path = *a->text != '@';
+	mode_t mask;
+
+	if (fd < 0)
+		return -1;
+	unix_name(&n, a);
+	if (path)
+		switch (unix_alive(&n)) {
+		case 1:
+			die(1, a->text, ": already in use: a server answers there");
+		case -1:
+			die(1, a->text, ": exists and is not a socket");
+		default:
+			unlink(a->text);
+		}
+	mask = umask(0777);
+	if (bind(fd, &n.sa, name_len(&n))) {
+		umask(mask);
+		close(fd);
+		return -1;
+	}
+	umask(mask);
+	if ((path && chmod(a->text, mode)) || listen(fd, BACKLOG)) {
+		if (path)
+			unlink(a->text);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void sock_listen(const struct addr *a, mode_t mode, int fd[2])
+{
+	union sock_name n;
+
+	fd[1] = -1;
+	if (a->kind == ADDR_UNIX)
+		fd[0] = unix_listen(a, mode);
+	else if (!a->host)
+		fd[0] = any_listen(a->port);
+	else if (is_localhost(a))
+		fd[0] = local_listen(a->port, fd) ? -1 : fd[0];
+	else if (numeric(&n, a))
+		die(1, a->text, ": not a numeric host");
+	else
+		fd[0] = tcp_listen(&n, 0);
+	if (fd[0] < 0)
+		die(1, a->text, ": ", msg_errno());
+}
+
+/* ---- connecting ---- */
+
+static int numeric_try(const struct addr *a, union sock_name *n)
+{
+	if (a->host && !is_localhost(a))
+		return numeric(n, a) ? 0 : 1;
+	n[0] = (union sock_name){.in = {.sin_family = AF_INET, .sin_port = htons(a->port)}};
+	n[0].in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	n[1] = (union sock_name){.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)}};
+	n[1].in6.sin6_addr = in6addr_loopback;
+	return 2;
+}
+
+static void look_up(const struct addr *a, struct sock_names *names)
+{
+	struct addrinfo hint = {.ai_socktype = SOCK_STREAM}, *list;
+	char host[ADDR_HOST_MAX + 1];
+	int e;
+
+	memcpy(host, a->host, a->host_len);
+	host[a->host_len] = '\0';
+	e = getaddrinfo(host, 0, &hint, &list);
+	if (e) {
+		names->why = gai_strerror(e);
+		return;
+	}
+	for (; list && names->count < SOCK_NAMES; list = list->ai_next) {
+		union sock_name *n = &names->name[names->count];
+
+		if (list->ai_addrlen > sizeof *n)
+			continue;
+		memcpy(n, list->ai_addr, list->ai_addrlen);
+		n->in.sin_port = htons(a->port); /* at the same place in both families */
+		names->count++;
+	}
+}
+
+/* In a process of its own: DNS may take its time, and what getaddrinfo allocates goes with it. */
+static int look_up_aside(const struct addr *a, struct sock_names *names)
+{
+	int report[2];
+	pid_t pid;
+
+	if (io_pipe(report))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		dup2(report[1], 0);
+		io_close_from(1);
+		look_up(a, names);
+		_exit(write(0, names, sizeof *names) < 0);
+	}
+	close(report[1]);
+	if (pid > 0)
+		return report[0];
+	close(report[0]);
+	return -1;
+}
+
+int sock_resolve(const struct addr *a, struct sock_names *names)
+{
+	int fd;
+
+	*names = (struct sock_names){.why = "not a numeric host"};
+	if (a->kind == ADDR_UNIX) {
+		unix_name(names->name, a);
+		names->count = 1;
+		return -1;
+	}
+	names->count = numeric_try(a, names->name);
+	if (!CFG_NAMES || names->count || a->ipv6)
+		return -1;
+	fd = look_up_aside(a, names);
+	if (fd < 0)
+		names->why = msg_errno();
+	return fd;
+}
+
+int sock_connect(const union sock_name *n)
+{
+	int fd = stream(n->sa.sa_family), saved;
+
+	if (fd < 0)
+		return -1;
+	if (!connect(fd, &n->sa, name_len(n)) || errno == EINPROGRESS) {
+		sock_tune(fd);
+		return fd;
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int sock_error(int fd)
+{
+	int e = 0;
+	socklen_t len = sizeof e;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) ? errno : e;
+}
+
+/* ---- connections ---- */
+
+void sock_tune(int fd)
+{
+	static const int option[][3] = {
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EVERY},
+		{IPPROTO_TCP, TCP_KEEPCNT, KEEP_TIMES},
+	};
+
+	for (unsigned i = 0; i < sizeof option / sizeof *option; i++)
+		setsockopt(fd, option[i][0], option[i][1], &option[i][2], sizeof(int));
+}
+
+int sock_accept(int listener, union sock_name *n)
+{
+	socklen_t len = sizeof *n;
+	int fd;
+
+	*n = (union sock_name){0};
+	fd = accept4(listener, &n->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0 && n->sa.sa_family != AF_UNIX)
+		sock_tune(fd);
+	return fd;
+}
+
+int sock_unsent(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, TIOCOUTQ, &n) ? 0 : n;
+}
+
+int sock_lost(int fd)
+{
+	struct pollfd p = {.fd = fd};
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+
+	if (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR))
+		return 1;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return 0;
+	return info.tcpi_last_ack_recv >= KEEP_IDLE * 1000 &&
+	       (info.tcpi_retransmits >= KEEP_TIMES || info.tcpi_probes >= KEEP_TIMES);
+}
