@@ -41,6 +41,7 @@ static msec quit_after = NEVER, quit_at = NEVER;
 static msec key_at; /* the detach key was pressed; 0: not */
 static msec retry_at, retry_wait = 1000;
 static msec check_at;
+static int link_error; /* a reset that overtook what was sent before it */
 static int leave_status;
 static const char *leave_words; /* set: show what is left, then leave */
 
@@ -103,19 +104,26 @@ static void send_key(void)
 	send_input(&key, 1);
 }
 
-/* The detach key counts only when nothing follows it: the last byte of what was read is held back. */
+/* The detach key is held back until it is known what follows: nothing, itself, or anything else. */
 static void keys(const unsigned char *data, size_t n)
 {
-	if (key_at && n) {
-		send_key();
-		if (*data == detach_key)
-			data++, n--;
+	while (n) {
+		const unsigned char *key = memchr(data, detach_key, n);
+		size_t before = key ? (size_t)(key - data) : n;
+
+		if (key_at) {
+			send_key();
+			before = !before;
+		} else {
+			send_input(data, before);
+			if (key) {
+				key_at = loop_now;
+				before++;
+			}
+		}
+		data += before;
+		n -= before;
 	}
-	if (n && data[n - 1] == detach_key && is_terminal) {
-		key_at = loop_now;
-		n--;
-	}
-	send_input(data, n);
 }
 
 static unsigned user_want(struct source *src, msec *due)
@@ -139,8 +147,10 @@ static void user_ready(struct source *src, unsigned what)
 		return;
 	}
 	n = io_read(src->fd, buf, sizeof buf);
-	if (n > 0)
+	if (n > 0 && is_terminal && detach_key >= 0)
 		keys(buf, n);
+	else if (n > 0)
+		send_input(buf, n);
 	if (n >= 0)
 		return;
 	if (is_terminal)
@@ -230,10 +240,9 @@ static void lost(const char *reason)
 
 static void up(void)
 {
-	int e = sock_error(sock.fd);
-
-	if (e) {
-		errno = e;
+	link_error = sock_error(sock.fd);
+	if (link_error && !sock_unread(sock.fd)) {
+		errno = link_error;
 		lost(msg_errno());
 		return;
 	}
@@ -249,6 +258,8 @@ static void link_input(void)
 	static unsigned char buf[16384];
 	ssize_t n = io_read(sock.fd, buf, sizeof buf);
 
+	if (n < 0 && !errno)
+		errno = link_error;
 	if (n > 0)
 		show(buf, n);
 	else if (n < 0 && errno)

@@ -107,7 +107,7 @@ static void join_terminal(void)
 {
 	int fd = term_reopen(0, O_RDWR);
 
-	if (fd < 0 || term_raw(fd))
+	if (fd < 0 || term_raw(0))
 		die(1, "-I: ", msg_errno());
 	client_open(fd, &session, "terminal")->tty = 1;
 }
@@ -147,6 +147,7 @@ int ptyshim_main(char **argv, const char *options)
 	server_listen(&o, accepted);
 	server_start(end, reaped, follow_size);
 	session.command = &server.command;
+	session.feed = client_feed;
 	session.size = server.size;
 	if (ring_open(&session.ring, kept))
 		die(1, "-b: ", msg_errno());

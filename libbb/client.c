@@ -78,7 +78,7 @@ static void finish(struct client *c)
 		gone(c, "closed");
 }
 
-void client_output(struct client *c)
+static void output(struct client *c)
 {
 	uint64_t oldest = ring_oldest(&c->session->ring);
 	struct iovec v[2];
@@ -103,6 +103,17 @@ void client_output(struct client *c)
 		c->since = loop_now;
 		if (!c->check)
 			c->check = loop_now + CHECK;
+	}
+}
+
+void client_feed(struct session *s, uint64_t before)
+{
+	for (struct client *c = s->clients, *next; c; c = next) {
+		next = c->next;
+		if (c->pos != before)
+			continue;
+		c->since = loop_now;
+		output(c);
 	}
 }
 
@@ -212,7 +223,7 @@ static void ready(struct source *src, unsigned what)
 	if (what & LOOP_TIME)
 		clock_ready(c);
 	else if (what & LOOP_WRITE)
-		client_output(c);
+		output(c);
 	else
 		input(c);
 }
@@ -248,7 +259,7 @@ struct client *client_open(int fd, struct session *s, const char *name)
 	client_count++;
 	say(c, "connected");
 	if (s->ring.head != c->pos)
-		client_output(c);
+		output(c);
 	return c;
 }
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -24,7 +25,7 @@ const char *daemon_home(void)
 {
 	static char home[PATH_MAX];
 
-	if (!*home && !getcwd(home, sizeof home))
+	if (!*home && syscall(SYS_getcwd, home, sizeof home) < 0) /* libc's brings malloc */
 		return "/";
 	return home;
 }
@@ -55,7 +56,7 @@ void daemon_start(void)
 	int report[2];
 	pid_t pid;
 
-	if (io_pipe(report) || (pid = fork()) < 0)
+	if (io_pipe(report) || (pid = _Fork()) < 0)
 		die(1, "cannot become a daemon: ", msg_errno());
 	if (pid) {
 		close(report[1]);

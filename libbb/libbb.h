@@ -267,6 +267,8 @@ int sock_connect(const union sock_name *n);
 int sock_error(int fd);
 /* NODELAY and keepalive (60 s, every 10 s, 3 times); does nothing to a unix socket. */
 void sock_tune(int fd);
+/* Bytes received and not read yet. */
+int sock_unread(int fd);
 /* Bytes written that the peer's system has not taken yet (tcp(7), SIOCOUTQ). */
 int sock_unsent(int fd);
 /* 1 when the peer is known to be gone: hung up, reset, or silent too long over unacknowledged data. */
@@ -282,10 +284,12 @@ struct session {
 	struct ring ring;
 	struct queue in; /* input the terminal did not take yet */
 	struct client *clients;
+	/* Gives new output to the clients that had all of it up to `before`. */
+	void (*feed)(struct session *s, uint64_t before);
 	const struct command *command;
 	struct winsize size;
-	msec kill_at, retry, ended;
-	long drain;
+	msec kill_at, retry, read_at, gather_until, ended;
+	long drain, burst;
 	int status;     /* of the command, once exited */
 	char exited;    /* reaped */
 	char over;      /* and everything it wrote is in the ring */
@@ -341,8 +345,8 @@ extern int client_alive; /* these and those that are still leaving */
 struct client *client_open(int fd, struct session *s, const char *name);
 /* Tells fd why in one line and closes it. */
 void client_refuse(int fd, const char *name, const char *why);
-/* Writes what the ring has for it, as far as it goes now. */
-void client_output(struct client *c);
+/* A session's feed(). */
+void client_feed(struct session *s, uint64_t before);
 
 /* ==== daemon.c: into the background, and the files that are left there ==== */
 

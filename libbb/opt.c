@@ -21,6 +21,8 @@ int opt_next(struct opt *o)
 		o->argv++;
 		if (!strcmp(word, "--"))
 			return -1;
+		if (word[1] == '-')
+			die(1, word, ": unknown option (see --help)");
 		o->at = word + 1;
 	}
 	o->name[0] = '-';

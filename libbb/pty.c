@@ -147,7 +147,7 @@ int pty_spawn(struct pty *p, const struct command *c)
 
 	if (io_pipe(report))
 		return -1;
-	p->pid = fork();
+	p->pid = _Fork();
 	if (!p->pid)
 		become(p, c, report[1]);
 	close(report[1]);

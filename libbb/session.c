@@ -19,6 +19,8 @@
 
 enum {
 	DRAIN = 128 * 1024,
+	BURST = 8,         /* short reads in a row, then they are gathered */
+	GATHER = 1,        /* ms */
 	READS = 16,        /* a turn: then the others */
 	SHORT = 1024,      /* a read this short has probably emptied the master */
 	KILL_AFTER = 5000, /* ms from HUP to KILL */
@@ -98,13 +100,11 @@ static void output(struct session *s)
 			break;
 	}
 	s->drain -= s->ring.head - before;
-	for (struct client *c = s->clients, *next; c; c = next) {
-		next = c->next;
-		if (c->pos != before)
-			continue;
-		c->since = loop_now;
-		client_output(c);
-	}
+	if (s->ring.head != before)
+		s->feed(s, before);
+	s->burst = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * GATHER ? s->burst + 1 : 0;
+	s->gather_until = s->burst > BURST ? loop_now + GATHER : 0;
+	s->read_at = loop_now;
 	if (s->exited && left && (got <= 0 || s->drain < 0))
 		drained(s);
 	else if (got < 0)
@@ -124,6 +124,10 @@ static unsigned want(struct source *src, msec *due)
 	}
 	if (!room(s))
 		return wants;
+	if (s->gather_until > loop_now && !s->exited) {
+		due_at(due, s->gather_until);
+		return wants;
+	}
 	if (s->exited)
 		due_at(due, loop_now); /* the end may be here already, and nothing readable */
 	return wants | LOOP_READ;
@@ -135,7 +139,7 @@ static void ready(struct source *src, unsigned what)
 
 	if (what & LOOP_WRITE)
 		io_flush(src->fd, &s->in);
-	if (what & LOOP_READ || (what & LOOP_TIME && s->exited))
+	if (what & LOOP_READ || (what & LOOP_TIME && (s->exited || s->gather_until)))
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
 		s->kill_at = 0;
@@ -158,7 +162,7 @@ struct failure session_start(struct session *s)
 		return f;
 	}
 	s->exited = s->over = 0;
-	s->drain = s->kill_at = s->retry = 0;
+	s->drain = s->kill_at = s->retry = s->gather_until = 0;
 	f = pty_spawned(report);
 	if (f.err) {
 		waitpid(s->pty.pid, 0, 0);

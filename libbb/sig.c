@@ -6,6 +6,8 @@
  */
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include "libbb.h"
 
 static void (*on_signal)(int);
@@ -47,10 +49,11 @@ void sig_open(const int *signals, void (*handle)(int))
 
 void sig_default(void)
 {
+	static const char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
 	sigset_t none;
 
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
+	for (int i = 1; i < _NSIG; i++) /* not signal(): libc keeps some numbers to itself */
+		syscall(SYS_rt_sigaction, i, zeros, 0, _NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, 0);
 }

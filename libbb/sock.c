@@ -234,7 +234,7 @@ static int look_up_aside(const struct addr *a, struct sock_names *names)
 
 	if (io_pipe(report))
 		return -1;
-	pid = fork();
+	pid = _Fork();
 	if (!pid) {
 		dup2(report[1], 0);
 		io_close_from(1);
@@ -317,6 +317,13 @@ int sock_accept(int listener, union sock_name *n)
 	if (fd >= 0 && n->sa.sa_family != AF_UNIX)
 		sock_tune(fd);
 	return fd;
+}
+
+int sock_unread(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) ? 0 : n;
 }
 
 int sock_unsent(int fd)

@@ -1,0 +1,117 @@
+# ptybox: `make help` lists what there is to type.
+
+## Targets:
+##   make            build ./ptybox, static
+##   make run        a shell in a daemon of its own and this terminal attached to it
+##   make test       build and run every test; TESTS='shim attach' runs only those files
+##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
+##   make fuzz       run each fuzz target FUZZ_SECS=30 long
+##   make size       sections, and what each symbol gained since the last make size
+##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
+##   make clean      remove all that was built
+## Variables:
+##   CONFIG=configs/defconfig  what is built in
+##   O=generated               where objects go; the binary too when it is another
+##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
+##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
+##   PREFIX=/usr/local         with DESTDIR, where make install puts things
+
+CONFIG = configs/defconfig
+O = generated
+PREFIX = /usr/local
+FUZZ_SECS = 30
+CROSS_COMPILE =
+ifeq ($(origin CC),default)
+CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
+endif
+STRIP = $(CROSS_COMPILE)strip
+STRIPFLAGS = -s -R .comment -R '.note*'
+NM = $(CROSS_COMPILE)nm
+HOSTCC = cc
+
+# What is C here comes first; what makes the binary small and static is the caller's to replace.
+BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -ffunction-sections -fdata-sections
+WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
+CFLAGS = -Os -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
+LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
+	-Wl,-z,common-page-size=64,--sort-section=alignment
+LIBS =
+
+SRC = $(sort $(wildcard applets/*.c libbb/*.c))
+OBJ = $(SRC:%.c=$(O)/%.o)
+BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
+PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c))
+APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
+FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
+
+all: $(BIN)
+
+$(BIN): $(O)/ptybox.unstripped
+	@$(STRIP) $(STRIPFLAGS) -o $@ $<
+	@echo "  $@: $$(wc -c < $@) bytes"
+
+$(O)/ptybox.unstripped: $(OBJ)
+	@echo "  LINK $@"
+	@$(CC) $(BASE) $(WARN) $(CFLAGS) $(OBJ) -o $@ -Wl,--gc-sections $(LDFLAGS) $(LIBS)
+
+$(O)/%.o: %.c $(O)/applets.h $(O)/flags
+	@echo "  CC $<"
+	@mkdir -p $(@D)
+	@$(CC) $(BASE) $(WARN) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# Other flags, config or files rebuild everything; a header that came out the same rebuilds nothing.
+$(O)/flags: FORCE
+	@mkdir -p $(O)
+	@echo '$(FLAGS)' | cmp -s - $@ || { scripts/can-link $(CC) $(CFLAGS) $(LDFLAGS) && echo '$(FLAGS)' > $@; }
+
+$(O)/applets.stamp: $(SRC) $(CONFIG) scripts/applets.awk $(O)/flags
+	@awk -f scripts/applets.awk $(SRC) config=1 $(CONFIG) > $(O)/applets.new
+	@cmp -s $(O)/applets.new $(O)/applets.h || cp $(O)/applets.new $(O)/applets.h
+	@touch $@
+
+$(O)/applets.h: $(O)/applets.stamp ;
+
+$(O)/peers/%: scripts/tests/peers/%.c $(wildcard scripts/tests/peers/*.h)
+	@mkdir -p $(@D)
+	@$(HOSTCC) -std=c11 -O1 -g -Wall -Wextra $< -o $@ -lutil
+
+peers: $(PEERS)
+
+run:
+	@scripts/deps build
+	@$(MAKE) -s all
+	@scripts/run $(abspath $(BIN))
+
+test:
+	@scripts/deps test
+	@$(MAKE) -s all peers
+	@$(MAKE) -s all O=$(O)/unit CONFIG=configs/unit
+	@PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/unit/ptybox) PEERS=$(abspath $(O)/peers) \
+		CONFIG_H=$(abspath $(O)/applets.h) scripts/tests/run $(TESTS)
+
+check:
+	@scripts/deps check
+	@scripts/check
+
+fuzz: $(O)/applets.h
+	@scripts/fuzz/run $(O) $(FUZZ_SECS)
+
+size: $(BIN)
+	@scripts/size $(O) $(NM)
+
+install: $(BIN)
+	mkdir -p $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ptybox
+	for a in $(APPLETS); do ln -sf ptybox $(DESTDIR)$(PREFIX)/bin/$$a; done
+
+clean:
+	rm -rf generated ptybox
+
+help:
+	@sed -n 's/^## \?//p' Makefile
+
+.PHONY: all peers run test check fuzz size install clean help FORCE
+.DELETE_ON_ERROR:
+-include $(OBJ:.o=.d)

@@ -1,0 +1,36 @@
+// reopen: what login's vhangup() does to a terminal: for a while nobody has it open.
+//
+//   reopen CLOSED GO [STATUS]
+//
+// It says "before", closes the terminal, creates the file CLOSED, waits for the file GO, opens the
+// terminal again by name, says "after", exits with STATUS. While it is closed the master reads EIO,
+// though the command lives. With GO "-" the terminal is not opened again.
+
+#include "common.h"
+
+int main(int argc, char **argv)
+{
+	const char *tty = ttyname(0);
+	int fd;
+
+	peer_name = "reopen";
+	if (argc < 3 || !tty)
+		die("usage: reopen CLOSED GO [STATUS], on a terminal");
+	tty = strdup(tty);
+	write_all(1, "before\n", 7);
+	close(0);
+	close(1);
+	close(2);
+	fd = open(argv[1], O_WRONLY | O_CREAT, 0600);
+	if (fd < 0)
+		return 90;
+	close(fd);
+	if (strcmp(argv[2], "-")) {
+		while (access(argv[2], F_OK) < 0)
+			sleep_ms(10);
+		if (open(tty, O_RDWR) != 0)
+			return 91;
+		write_all(0, "after\n", 6);
+	}
+	return argc > 3 ? (int)number(argv[3]) : 0;
+}
