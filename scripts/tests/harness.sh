@@ -90,18 +90,20 @@ testing() {
 	[ -z "$4" ] || printf %b "$4" >"$T/dir/test/input"
 	reasons=
 	ask "begin $limit"
-	(
-		exec 8>&- 9>&-
-		cd "$T/dir/test" || exit
-		in_test=yes
-		servers=$T/servers-of-test
-		: >"$servers"
-		eval "$2"
-		got=$?
-		stop_all
-		exit "$got"
-	) <"$T/stdin" >"$T/actual" 2>"$T/stderr"
-	got=$?
+	{
+		(
+			exec 8>&- 9>&-
+			cd "$T/dir/test" || exit
+			in_test=yes
+			servers=$T/servers-of-test
+			: >"$servers"
+			eval "$2"
+			got=$?
+			stop_all
+			exit "$got"
+		) <"$T/stdin" >"$T/actual" 2>"$T/stderr"
+		got=$? # not after the brace: dash forgets the redirections of a lone subshell in one
+	} 2>/dev/null # the shell's own word on a subshell that was killed
 	ask end
 	case $answer in
 	timeout*) because "it took more than $limit s:$answer" ;;
@@ -180,6 +182,18 @@ freeport() {
 	port=$("$PEERS/freeport" "$next_port") || exit 1
 	next_port=$((port + 1))
 }
+
+# program NAME: where it is in PATH; a busybox shell would run its own of that name
+program() {
+	for program in $(echo "$PATH" | tr : ' '); do
+		[ -x "$program/$1" ] && echo "$program/$1" && return
+	done
+	echo "$1 is not installed" >&2
+	return 1
+}
+
+# is someone listening at the TCP port $port
+listening() { grep -q ":$(printf %04X "$port") 0*:0000 0A" /proc/net/tcp /proc/net/tcp6; }
 
 # no such process, or only its remains
 gone() {

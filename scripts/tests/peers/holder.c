@@ -2,10 +2,21 @@
 //
 //   holder STATUS FIFO [TEXT]
 //
-// It says "leaving" and exits with STATUS. The child ignores HUP, opens FIFO for reading (so it
-// lasts until a writer comes), writes TEXT to the terminal and ends.
+// It says "leaving" and exits with STATUS. The child ignores HUP, reads FIFO to its end (so it lasts
+// until a writer has come and gone), writes TEXT to the terminal and ends.
 
 #include "common.h"
+
+static void wait_for_writer(const char *fifo)
+{
+	int fd = open(fifo, O_RDONLY);
+	char c;
+
+	if (fd < 0)
+		die("%s: %s", fifo, strerror(errno));
+	while (read(fd, &c, 1) > 0) {
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -17,8 +28,7 @@ int main(int argc, char **argv)
 	case -1:
 		die("fork: %s", strerror(errno));
 	case 0:
-		if (open(argv[2], O_RDONLY) < 0)
-			die("%s: %s", argv[2], strerror(errno));
+		wait_for_writer(argv[2]);
 		if (argv[3])
 			write_all(1, argv[3], strlen(argv[3]));
 		_exit(0);

@@ -22,7 +22,7 @@
 //   touch:NAME, wait:NAME    create a file; wait until a file exists
 //   hold            stay until killed, or until the other side ends (unless `never`)
 //   open:N          N more connections, kept      many:N    N connections, each closed at once
-//   tries:N         N connections that may fail, each closed at once
+//   visits:N        N connections, each closed when something comes, which is left unread
 
 #include "common.h"
 #include <arpa/inet.h>
@@ -354,7 +354,7 @@ static void touch(const char *name)
 	close(f);
 }
 
-// n connections; each kept, closed in order, or closed if it came about
+// n connections; each kept, closed at once, or closed when something comes
 static void crowd(const char *action, long n, char how)
 {
 	struct rlimit files;
@@ -365,9 +365,13 @@ static void crowd(const char *action, long n, char how)
 	for (long i = 0; i < n; i++) {
 		int s = connect_new();
 
-		if (s < 0 && how != 't')
+		struct pollfd p = {.fd = s, .events = POLLIN};
+
+		if (s < 0)
 			die("%s: connection %ld: %s", action, i + 1, strerror(errno));
-		if (s >= 0 && how != 'o')
+		if (how == 'v' && poll(&p, 1, (int)patience) <= 0)
+			die("%s: connection %ld: nothing comes", action, i + 1);
+		if (how != 'o')
 			close(s);
 	}
 }
@@ -385,7 +389,7 @@ static void leave(bool in_order)
 static bool needs_stream(const char *w)
 {
 	return strcmp(w, "touch") && strcmp(w, "wait") && strcmp(w, "open") && strcmp(w, "many") &&
-	       strcmp(w, "tries");
+	       strcmp(w, "visits");
 }
 
 // does one action; true if it leaves no connection to read from
@@ -427,12 +431,12 @@ static bool act(char *action)
 		hold();
 	else if (!strcmp(w, "reset") || !strcmp(w, "close"))
 		leave(*w == 'c');
-	else if (!strcmp(w, "open") || !strcmp(w, "many") || !strcmp(w, "tries"))
+	else if (!strcmp(w, "open") || !strcmp(w, "many") || !strcmp(w, "visits"))
 		crowd(action, number(text), *w);
 	else
 		die("%s: no such action", action);
 	free(text);
-	return !strcmp(w, "many") || !strcmp(w, "tries") || !strcmp(w, "open");
+	return !strcmp(w, "many") || !strcmp(w, "visits") || !strcmp(w, "open");
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,545 @@
+// load: both ends of a server that is measured, and what the server itself takes.
+//
+// The command on its terminal, which is put in raw mode:
+//   load write DIR BYTES CHUNK   from the fifo DIR/go to the fifo DIR/done BYTES, CHUNK at a time
+//   load echo                    gives back every byte, + 1
+//   load reply                   gives back two bytes for every byte, 300 us apart
+// The clients; -d speaks as a client of dtach does:
+//   load output [-d] ADDR PID DIR CLIENTS   runs `write` through; "ns of CPU, bytes received"
+//   load keys [-d] ADDR PID N               N times a byte and its echo; "p50 us, us of CPU each"
+//   load replies [-d] ADDR N                N times until the second byte; "p50 us"
+//   load touch [-d] ADDR                    comes and goes again; waits till there is a server
+// The server:
+//   load mem PID...       all of them: "PSS, private dirty KiB, file-backed pages, processes"
+//   load kill PID
+//   load port             a free TCP port
+//
+// ADDR is a path or IPV4:PORT. PID stands for that process and those of its descendants that run
+// the same program: helpers of the server, not the command.
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE = 10000, QUIET = 150, WARM = 200, CLIENTS = 64 };
+
+static char buf[1 << 20];
+static bool dtach;
+
+static _Noreturn void die(const char *format, ...)
+{
+	va_list more;
+
+	fputs("load: ", stderr);
+	va_start(more, format);
+	vfprintf(stderr, format, more);
+	va_end(more);
+	fputs("\n", stderr);
+	exit(1);
+}
+
+static long long now(void) // ns
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&t, 0);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	long long x = *(const long long *)a, y = *(const long long *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median_us(long long *ns, long n)
+{
+	qsort(ns, (size_t)n, sizeof *ns, by_value);
+	return (double)ns[n / 2] / 1000;
+}
+
+// ---- what the server takes ----
+
+static pid_t family[256];
+static int members;
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], line[1024], *p;
+	int parent = 0;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	in = fopen(path, "re");
+	if (!in)
+		return 0;
+	if (fgets(line, sizeof line, in) && (p = strrchr(line, ')')))
+		sscanf(p + 1, " %*c %d", &parent);
+	fclose(in);
+	return parent;
+}
+
+static bool program_of(pid_t pid, char *name, size_t size)
+{
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	n = readlink(path, name, size - 1);
+	name[n < 0 ? 0 : n] = '\0';
+	return n >= 0;
+}
+
+static bool is_member(pid_t pid)
+{
+	for (int i = 0; i < members; i++)
+		if (family[i] == pid)
+			return true;
+	return false;
+}
+
+// adds pid and its own kind below it
+static void add_family(pid_t pid)
+{
+	char is[4096], wanted[4096];
+	int before = -1;
+
+	if (!program_of(pid, wanted, sizeof wanted))
+		die("%d: no such process", (int)pid);
+	family[members++] = pid;
+	while (before != members) {
+		DIR *dir = opendir("/proc");
+		struct dirent *e;
+
+		before = members;
+		while (dir && (e = readdir(dir)) && members < 256) {
+			pid_t child = atoi(e->d_name);
+
+			if (child > 0 && !is_member(child) && is_member(parent_of(child)) &&
+				program_of(child, is, sizeof is) && !strcmp(is, wanted))
+				family[members++] = child;
+		}
+		if (dir)
+			closedir(dir);
+	}
+}
+
+// its threads' time on a CPU; the scheduler's own count where there is one, else clock ticks
+static long long process_cpu(pid_t pid)
+{
+	char path[64];
+	long long sum = 0, ns;
+	unsigned long user, sys;
+	struct dirent *e;
+	DIR *dir;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		snprintf(path, sizeof path, "/proc/%d/task/%.16s/schedstat", (int)pid, e->d_name);
+		in = *e->d_name == '.' ? 0 : fopen(path, "re");
+		if (!in)
+			continue;
+		if (fscanf(in, "%lld", &ns) == 1)
+			sum += ns;
+		fclose(in);
+	}
+	if (dir)
+		closedir(dir);
+	if (sum)
+		return sum;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	in = fopen(path, "re");
+	if (in && fgets(buf, 1024, in) && strrchr(buf, ')') &&
+		sscanf(strrchr(buf, ')') + 1,
+			" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) == 2)
+		sum = (long long)(user + sys) * (1000000000LL / sysconf(_SC_CLK_TCK));
+	if (in)
+		fclose(in);
+	return sum;
+}
+
+static long long family_cpu(pid_t pid)
+{
+	long long sum = 0;
+
+	members = 0;
+	add_family(pid);
+	for (int i = 0; i < members; i++)
+		sum += process_cpu(family[i]);
+	return sum;
+}
+
+// the sum of a field over the family, in the unit /proc uses
+static long memory(const char *file, const char *field)
+{
+	size_t len = strlen(field);
+	long sum = 0;
+
+	for (int i = 0; i < members; i++) {
+		char path[64], line[256];
+		FILE *in;
+
+		snprintf(path, sizeof path, "/proc/%d/%s", (int)family[i], file);
+		in = fopen(path, "re");
+		while (in && fgets(line, sizeof line, in))
+			if (!strncmp(line, field, len) && line[len] == ':')
+				sum += atol(line + len + 1);
+		if (in)
+			fclose(in);
+	}
+	return sum;
+}
+
+static void mem(char **pids)
+{
+	for (; *pids; pids++)
+		add_family(atoi(*pids));
+	printf("%ld %ld %ld %d\n", memory("smaps_rollup", "Pss"),
+		memory("smaps_rollup", "Private_Dirty"),
+		memory("status", "RssFile") * 1024 / sysconf(_SC_PAGESIZE), members);
+}
+
+// the whole family at once: no orphans, no restarts by a parent
+static void end(pid_t pid)
+{
+	add_family(pid);
+	for (int i = 0; i < members; i++)
+		kill(family[i], SIGSTOP);
+	for (int i = 0; i < members; i++)
+		kill(family[i], SIGKILL);
+}
+
+static void port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t len = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&a, len) || getsockname(fd, (struct sockaddr *)&a, &len))
+		die("no free port: %s", strerror(errno));
+	printf("%d\n", ntohs(a.sin_port));
+}
+
+// ---- the command ----
+
+static void raw(void)
+{
+	struct termios t;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); // whatever the server does or does not do at its end
+	if (!tcgetattr(0, &t)) {
+		cfmakeraw(&t);
+		tcsetattr(0, TCSANOW, &t);
+	}
+}
+
+static void write_all(int fd, const char *s, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, s, n);
+
+		if (w <= 0)
+			die("write: %s", strerror(errno));
+		s += w;
+		n -= (size_t)w;
+	}
+}
+
+// a rendezvous: both ends come back when both are there
+static void meet(const char *dir, const char *name, int flags)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void write_run(const char *dir, long long bytes, long long chunk)
+{
+	raw();
+	memset(buf, 'x', sizeof buf);
+	if (chunk < 1 || chunk > (long long)sizeof buf)
+		die("a chunk of %lld", chunk);
+	meet(dir, "go", O_RDONLY);
+	for (; bytes > 0; bytes -= chunk)
+		write_all(1, buf, (size_t)(bytes < chunk ? bytes : chunk));
+	meet(dir, "done", O_WRONLY);
+	for (;;)
+		pause();
+}
+
+static void echo(void)
+{
+	ssize_t n;
+
+	raw();
+	while ((n = read(0, buf, 4096)) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			buf[i]++;
+		write_all(1, buf, (size_t)n);
+	}
+}
+
+static void reply(void)
+{
+	const struct timespec gap = {0, 300000};
+
+	raw();
+	while (read(0, buf, 1) == 1) {
+		write_all(1, "a", 1);
+		nanosleep(&gap, 0);
+		write_all(1, "b", 1);
+	}
+}
+
+// ---- the clients ----
+
+static int try_connect(const char *addr)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	const char *colon = strchr(addr, ':');
+	int fd = socket(colon ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, failed;
+
+	if (colon) {
+		char host[64];
+
+		snprintf(host, sizeof host, "%.*s", (int)(colon - addr), addr);
+		inet_pton(AF_INET, host, &in.sin_addr);
+		in.sin_port = htons((unsigned short)atoi(colon + 1));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		failed = connect(fd, (struct sockaddr *)&in, sizeof in);
+	} else {
+		snprintf(un.sun_path, sizeof un.sun_path, "%s", addr);
+		failed = connect(fd, (struct sockaddr *)&un, sizeof un);
+	}
+	if (!failed)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+// when there is a server; one that is about to start is waited for
+static int attach(const char *addr)
+{
+	static const char attach_packet[10] = {1};
+	long long give_up = now() + PATIENCE * 1000000LL;
+	int fd;
+
+	while ((fd = try_connect(addr)) < 0) {
+		if (now() > give_up)
+			die("%s: nobody answers", addr);
+		sleep_ms(5);
+	}
+	if (dtach)
+		write_all(fd, attach_packet, sizeof attach_packet);
+	return fd;
+}
+
+static void type(int fd, char c)
+{
+	char push_packet[10] = {0, 1, c};
+
+	if (dtach)
+		write_all(fd, push_packet, sizeof push_packet);
+	else
+		write_all(fd, &c, 1);
+}
+
+// until c comes; false after ms
+static bool expect(int fd, char c, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char got[4096];
+
+	while (poll(&p, 1, ms) > 0) {
+		ssize_t n = read(fd, got, sizeof got);
+
+		if (n <= 0)
+			die("the server closes");
+		if (memchr(got, c, (size_t)n))
+			return true;
+	}
+	return false;
+}
+
+// the command is there and in raw mode once it answers with `answer`
+static void wake(int fd, char ask, char answer)
+{
+	int tries = 100;
+
+	do {
+		if (!tries--)
+			die("no answer");
+		type(fd, ask);
+	} while (!expect(fd, answer, 100));
+	while (expect(fd, answer, QUIET))
+		;
+}
+
+static void keys(const char *addr, pid_t pid, long n)
+{
+	long long *took = calloc((size_t)n, sizeof *took), cpu = 0;
+	int fd = attach(addr);
+
+	if (!took || n < 1)
+		die("how many?");
+	wake(fd, 'a', 'b');
+	for (long i = -WARM; i < n; i++) {
+		long long start;
+
+		if (!i)
+			cpu = family_cpu(pid);
+		start = now();
+		type(fd, 'a');
+		if (!expect(fd, 'b', PATIENCE))
+			die("an echo is missing");
+		if (i >= 0)
+			took[i] = now() - start;
+	}
+	sleep_ms(20); // what it does after the last one counts too
+	cpu = family_cpu(pid) - cpu;
+	printf("%.1f %.2f\n", median_us(took, n), (double)cpu / 1000 / (double)n);
+}
+
+static void replies(const char *addr, long n)
+{
+	long long *took = calloc((size_t)n, sizeof *took);
+	int fd = attach(addr);
+
+	if (!took || n < 1)
+		die("how many?");
+	wake(fd, '?', 'b');
+	for (long i = 0; i < n; i++) {
+		long long start = now();
+
+		type(fd, '?');
+		if (!expect(fd, 'b', PATIENCE))
+			die("a reply is missing");
+		took[i] = now() - start;
+		sleep_ms(2);
+	}
+	printf("%.0f\n", median_us(took, n));
+}
+
+static pid_t drain(int fd, long long *received)
+{
+	pid_t pid = fork();
+	ssize_t n;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while ((n = read(fd, buf, 65536)) > 0)
+		__atomic_add_fetch(received, n, __ATOMIC_RELAXED);
+	_exit(0);
+}
+
+static long long sum(const long long *received, int clients)
+{
+	long long bytes = 0;
+
+	for (int i = 0; i < clients; i++)
+		bytes += __atomic_load_n(&received[i * 8], __ATOMIC_RELAXED);
+	return bytes;
+}
+
+static void output(const char *addr, pid_t pid, const char *dir, int clients)
+{
+	long long *received =
+		mmap(0, CLIENTS * 64, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long long cpu, before, bytes = 0;
+	pid_t reader[CLIENTS];
+
+	if (received == MAP_FAILED || clients < 1 || clients > CLIENTS)
+		die("%d clients", clients);
+	for (int i = 0; i < clients; i++) {
+		int fd = attach(addr);
+
+		reader[i] = drain(fd, &received[i * 8]);
+		close(fd);
+	}
+	sleep_ms(QUIET);
+	before = sum(received, clients);
+	cpu = family_cpu(pid);
+	meet(dir, "go", O_WRONLY);
+	meet(dir, "done", O_RDONLY);
+	do {
+		bytes = sum(received, clients);
+		sleep_ms(QUIET);
+	} while (bytes != sum(received, clients));
+	cpu = family_cpu(pid) - cpu;
+	for (int i = 0; i < clients; i++) {
+		kill(reader[i], SIGKILL);
+		waitpid(reader[i], 0, 0);
+	}
+	printf("%lld %lld\n", cpu, bytes - before);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	argv += argc > 1 ? 2 : 1;
+	argc -= 2;
+	dtach = argc > 0 && !strcmp(*argv, "-d");
+	argv += dtach;
+	argc -= dtach;
+	signal(SIGPIPE, SIG_IGN);
+	if (!strcmp(what, "write") && argc == 3)
+		write_run(argv[0], atoll(argv[1]), atoll(argv[2]));
+	else if (!strcmp(what, "echo") && !argc)
+		echo();
+	else if (!strcmp(what, "reply") && !argc)
+		reply();
+	else if (!strcmp(what, "output") && argc == 4)
+		output(argv[0], atoi(argv[1]), argv[2], atoi(argv[3]));
+	else if (!strcmp(what, "keys") && argc == 3)
+		keys(argv[0], atoi(argv[1]), atol(argv[2]));
+	else if (!strcmp(what, "replies") && argc == 2)
+		replies(argv[0], atol(argv[1]));
+	else if (!strcmp(what, "touch") && argc == 1)
+		close(attach(argv[0]));
+	else if (!strcmp(what, "mem") && argc > 0)
+		mem(argv);
+	else if (!strcmp(what, "kill") && argc == 1)
+		end(atoi(argv[0]));
+	else if (!strcmp(what, "port") && !argc)
+		port();
+	else
+		die("see the head of load.c");
+	return 0;
+}
