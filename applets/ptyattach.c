@@ -1,17 +1,18 @@
 /* ptyattach: connect this terminal to a ptyshim or ptyrouter
  *
- *	stdin -> keys -> to_link -> socket
- *	stdout <- to_user <--------- socket
+ *	stdin -> keys -> to_link -> tell -> socket
+ *	stdout <- to_user <-------- tell <- socket
  *
  * Each side is read only while the other has room.  The socket comes and goes (-R), so `life`, a
- * source without a descriptor, connects, waits between tries, and ends the program once all that
- * was received is shown.
+ * source without a descriptor, dials, waits between tries, and ends the program once all that was
+ * received is shown.
  *
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
  * usage [OPTIONS] ADDR
- * options r:e:oRq:
- * option -r ADDR  a raw server
+ * options r:f:e:oRq:
+ * option -r ADDR  a server that knows only raw mode
+ * option[FRAMED] -f ADDR  a framed server (the default)
  * option -e CHAR  detach key: ^A, ^], a character, or none (^\); twice sends it
  * option -o  only watch
  * option -R  connect again when the link is lost, and until it works
@@ -22,26 +23,21 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
 
-enum { LOST = 255, KEY_WAIT = 300, RETRY_MAX = 30000, CHECK = 30000, SLICE = 512 };
+enum { LOST = 255, RETRY_MIN = 1000, RETRY_MAX = 30000, CHECK = 30000, SLICE = 512, ROOM = 4096 };
 
 static struct addr addr;
-static struct sock_names names;
-static int name_next;
 static struct queue to_link, to_user;
-static int detach_key = '\\' & 0x1f;
-static char watch, reconnect, is_terminal, connected, been_up;
-static char stdin_over, stdin_told; /* its end was seen; was passed on */
-static char at_line_start = 1;      /* where the last output left the cursor */
-static msec quit_after = NEVER, quit_at = NEVER;
-static msec key_at; /* the detach key was pressed; 0: not */
-static msec retry_at, retry_wait = 1000;
+static char framed = CFG_FRAMED, watch, reconnect, is_terminal;
+static char connected, been_up, dialing;
+static char stdin_over, stdin_told;              /* its end was seen; was passed on */
+static char at_line_start = 1;                   /* where the last output left the cursor */
+static msec quit_after = NEVER, quit_at = NEVER; /* -q */
+static msec retry_at, retry_wait = RETRY_MIN;
 static msec check_at;
-static int link_error; /* a reset that overtook what was sent before it */
+static int reset_after; /* the error behind the last byte that can be read */
 static int leave_status;
 static const char *leave_words; /* set: show what is left, then leave */
 
@@ -53,8 +49,8 @@ static const char reset[] =
 
 static void announce(const char *words, const char *reason)
 {
-	char line[256];
-	struct text t = {line, line + sizeof line - 1};
+	char line[320];
+	struct text t = {line, line + sizeof line - 3};
 
 	if (isatty(2) && !at_line_start)
 		text_str(&t, "\r\n");
@@ -64,6 +60,7 @@ static void announce(const char *words, const char *reason)
 		text_str(&t, ": ");
 		text_str(&t, reason);
 	}
+	t.end += 3;
 	text_str(&t, is_terminal && connected ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);
 	at_line_start = 1;
@@ -80,87 +77,16 @@ static _Noreturn void leave(int status, const char *words, const char *reason)
 	_exit(status);
 }
 
-static void on_signal(int sig)
+static _Noreturn void leave_exited(int status)
 {
-	if (sig == SIGCONT)
-		term_raw_again();
-	else if (sig != SIGWINCH)
-		leave(128 + sig, 0, 0);
+	char line[32];
+	struct text t = {line, line + sizeof line - 1};
+
+	text_str(&t, "exited, status ");
+	text_num(&t, status);
+	*t.at = '\0';
+	leave(status & 255, line, 0);
 }
-
-/* ---- what the person types ---- */
-
-static void send_input(const unsigned char *data, size_t n)
-{
-	if (!watch && connected)
-		queue_put(&to_link, data, n);
-}
-
-static void send_key(void)
-{
-	unsigned char key = detach_key;
-
-	key_at = 0;
-	send_input(&key, 1);
-}
-
-/* The detach key is held back until it is known what follows: nothing, itself, or anything else. */
-static void keys(const unsigned char *data, size_t n)
-{
-	while (n) {
-		const unsigned char *key = memchr(data, detach_key, n);
-		size_t before = key ? (size_t)(key - data) : n;
-
-		if (key_at) {
-			send_key();
-			before = !before;
-		} else {
-			send_input(data, before);
-			if (key) {
-				key_at = loop_now;
-				before++;
-			}
-		}
-		data += before;
-		n -= before;
-	}
-}
-
-static unsigned user_want(struct source *src, msec *due)
-{
-	(void)src;
-	if (key_at)
-		due_at(due, key_at + KEY_WAIT);
-	if (stdin_over || leave_words || queue_room(&to_link) < 4096 + 1)
-		return 0;
-	return connected || (been_up && is_terminal) ? LOOP_READ : 0;
-}
-
-static void user_ready(struct source *src, unsigned what)
-{
-	static unsigned char buf[4096];
-	ssize_t n;
-
-	if (what & LOOP_TIME) {
-		if (key_at && loop_now - key_at >= KEY_WAIT)
-			leave(0, "detached", 0);
-		return;
-	}
-	n = io_read(src->fd, buf, sizeof buf);
-	if (n > 0 && is_terminal && detach_key >= 0)
-		keys(buf, n);
-	else if (n > 0)
-		send_input(buf, n);
-	if (n >= 0)
-		return;
-	if (is_terminal)
-		leave(128 + SIGHUP, 0, 0); /* our own terminal is gone */
-	stdin_over = 1;
-	if (quit_after != NEVER)
-		quit_at = loop_now + quit_after;
-}
-
-static struct source user = {.want = user_want, .ready = user_ready};
 
 /* ---- what the person sees ---- */
 
@@ -209,65 +135,146 @@ static void show(const unsigned char *data, size_t n)
 		leave(1, "no memory", 0);
 }
 
+static void notice(const char *line)
+{
+	announce(line, 0);
+}
+
+/* ---- what the person types ---- */
+
+static struct teller tell = {.show = show, .notice = notice};
+
+static void send_input(const unsigned char *data, size_t n)
+{
+	if (!watch && connected)
+		queue_put(&to_link, data, n);
+}
+
+static struct keys keys = {.key = '\\' & 0x1f, .send = send_input};
+
+static unsigned user_want(struct source *src, msec *due)
+{
+	(void)src;
+	due_at(due, keys_detach_at(&keys));
+	if (stdin_over || leave_words || queue_room(&to_link) < ROOM + 1)
+		return 0;
+	return connected || (been_up && is_terminal) ? LOOP_READ : 0;
+}
+
+static void user_ready(struct source *src, unsigned what)
+{
+	static unsigned char buf[ROOM];
+	ssize_t n;
+
+	if (what & LOOP_TIME) {
+		if (loop_now >= keys_detach_at(&keys))
+			leave(0, "detached", 0);
+		return;
+	}
+	n = io_read(src->fd, buf, sizeof buf);
+	if (n > 0)
+		keys_typed(&keys, buf, n);
+	if (n >= 0)
+		return;
+	if (is_terminal)
+		leave(128 + SIGHUP, 0, 0); /* our own terminal is gone */
+	stdin_over = 1;
+	if (quit_after != NEVER)
+		quit_at = loop_now + quit_after;
+}
+
+static struct source user = {.want = user_want, .ready = user_ready};
+
 /* ---- the connection ---- */
 
-static struct source sock = {.fd = -1};
+static struct source conn = {.fd = -1};
 
-static void lost(const char *reason)
+static void failed(const char *reason)
 {
-	static const char *first;
-
-	loop_close(&sock);
-	queue_close(&to_link);
-	first = first ? first : reason; /* of the addresses of one host */
-	if (name_next < names.count)
-		return;
-	reason = first;
-	first = 0;
+	dialing = 0;
 	if (!reconnect) {
-		if (connected)
-			leave(LOST, "connection lost", reason);
 		term_restore();
 		die(LOST, addr.text, ": ", reason);
 	}
-	if (connected)
-		announce("connection lost, trying again", reason);
-	connected = 0;
-	key_at = 0;
 	retry_at = loop_now + retry_wait;
 	retry_wait = retry_wait < RETRY_MAX / 2 ? 2 * retry_wait : RETRY_MAX;
 }
 
-static void up(void)
+static void lost(const char *reason)
 {
-	link_error = sock_error(sock.fd);
-	if (link_error && !sock_unread(sock.fd)) {
-		errno = link_error;
+	loop_close(&conn);
+	queue_close(&to_link);
+	if (!reconnect)
+		leave(LOST, "connection lost", reason);
+	announce("connection lost, trying again", reason);
+	connected = 0;
+	keys.held = 0;
+	failed(reason);
+}
+
+/* The connection has ended: was that the end of the session? */
+static void closed(void)
+{
+	tell_over(&tell);
+	if (reset_after) {
+		errno = reset_after;
 		lost(msg_errno());
-		return;
+	} else if (tell.status >= 0 || tell.mode == TELL_RAW || tell.noticed ||
+		   (tell.mode != TELL_EXTENDED && tell.answered && !reconnect)) {
+		loop_close(&conn);
+		leave_status = tell.noticed ? LOST : 0;
+		leave_words = "connection closed";
+	} else {
+		lost("closed without an end of the session");
 	}
-	if (is_terminal && !been_up && term_raw(user.fd))
-		die(LOST, "standard input: ", msg_errno());
-	connected = been_up = 1;
-	name_next = names.count;
-	retry_wait = 1000;
 }
 
 static void link_input(void)
 {
 	static unsigned char buf[16384];
-	ssize_t n = io_read(sock.fd, buf, sizeof buf);
+	ssize_t n = wire_read(&tell.wire, buf, sizeof buf);
 
-	if (n < 0 && !errno)
-		errno = link_error;
-	if (n > 0)
-		show(buf, n);
-	else if (n < 0 && errno)
+	if (n < 0 && errno)
 		lost(msg_errno());
-	else if (n < 0) {
-		loop_close(&sock);
-		leave_words = "connection closed";
+	else if (n < 0)
+		closed();
+	else if (n > 0 && tell_heard(&tell, buf, n))
+		lost("protocol error");
+	if (tell.status >= 0)
+		leave_words = "exited";
+}
+
+static void link_output(void)
+{
+	int bad = 0;
+
+	if (!check_at)
+		check_at = loop_now + CHECK;
+	if (tell.wire.out.len)
+		bad = wire_flush(&tell.wire) < 0;
+	else if (to_link.len)
+		bad = tell_input(&tell, &to_link);
+	else if (stdin_over && !stdin_told) {
+		stdin_told = 1;
+		bad = tell_eof(&tell);
 	}
+	if (bad)
+		lost(msg_errno());
+}
+
+static void link_clock(struct source *src)
+{
+	if (to_user.len)
+		tell_awake(&tell);
+	if (tell_clock(&tell)) {
+		lost("no answer");
+		return;
+	}
+	if (!check_at || loop_now < check_at)
+		return;
+	check_at = sock_unsent(src->fd) ? loop_now + CHECK : 0;
+	if (check_at && sock_lost(src->fd))
+		lost("no answer");
 }
 
 static unsigned link_want(struct source *src, msec *due)
@@ -275,127 +282,97 @@ static unsigned link_want(struct source *src, msec *due)
 	unsigned wants = 0;
 
 	(void)src;
-	if (!connected)
-		return LOOP_WRITE;
+	if (leave_words)
+		return 0;
 	if (check_at)
 		due_at(due, check_at);
+	due_at(due, tell_due(&tell));
 	if (!to_user.len)
 		wants |= LOOP_READ;
-	if (to_link.len || (stdin_over && !stdin_told))
+	if (tell.wire.out.len)
+		wants |= LOOP_WRITE;
+	else if ((to_link.len || (stdin_over && !stdin_told)) && tell_ready(&tell, due))
 		wants |= LOOP_WRITE;
 	return wants;
 }
 
 static void link_ready(struct source *src, unsigned what)
 {
-	if (what & LOOP_TIME) {
-		if (!check_at || loop_now < check_at)
-			return;
-		check_at = sock_unsent(src->fd) ? loop_now + CHECK : 0;
-		if (check_at && sock_lost(src->fd))
-			lost("no answer");
-		return;
-	}
-	if (!connected) {
-		up();
-		return;
-	}
-	if (what & LOOP_READ) {
+	if (what & LOOP_TIME)
+		link_clock(src);
+	else if (what & LOOP_READ)
 		link_input();
-		return;
-	}
-	if (to_link.len) {
-		if (io_flush(src->fd, &to_link) < 0)
-			lost(msg_errno());
-		else if (!check_at)
-			check_at = loop_now + CHECK;
-	} else if (stdin_over && !stdin_told) {
-		stdin_told = 1;
-		shutdown(src->fd, SHUT_WR);
-	}
+	else
+		link_output();
 }
 
-static void dial(void)
+static void tell_window(void)
 {
-	int fd;
+	struct winsize size;
 
-	if (!names.count) {
-		lost(names.why);
-		return;
-	}
-	fd = sock_connect(&names.name[name_next++]);
-	if (fd < 0) {
-		lost(msg_errno());
-		return;
-	}
-	sock = (struct source){.fd = fd, .want = link_want, .ready = link_ready};
-	retry_at = NEVER;
+	if (connected && (!term_size(0, &size) || !term_size(1, &size)))
+		tell_size(&tell, &size);
+}
+
+static void up(int fd, int reset_behind)
+{
+	if (is_terminal && !been_up && term_raw(user.fd))
+		die(LOST, "standard input: ", msg_errno());
+	dialing = 0;
+	connected = been_up = 1;
+	retry_wait = RETRY_MIN;
 	stdin_told = 0;
 	check_at = 0;
-	loop_add(&sock);
-}
-
-/* ---- names ---- */
-
-static unsigned lookup_want(struct source *src, msec *due)
-{
-	(void)src, (void)due;
-	return LOOP_READ;
-}
-
-static void lookup_ready(struct source *src, unsigned what)
-{
-	(void)what;
-	loop_close(src);
-	if (io_read(src->fd, &names, sizeof names) != sizeof names)
-		names = (struct sock_names){.why = "name lookup failed"};
-	dial();
-}
-
-static struct source lookup = {.fd = -1, .want = lookup_want, .ready = lookup_ready};
-
-static void call(void)
-{
-	retry_at = NEVER;
-	if (name_next < names.count) {
-		dial();
-		return;
-	}
-	name_next = 0;
-	lookup.fd = sock_resolve(&addr, &names);
-	if (lookup.fd < 0)
-		dial();
-	else
-		loop_add(&lookup);
+	reset_after = reset_behind;
+	conn = (struct source){.fd = fd, .want = link_want, .ready = link_ready};
+	loop_add(&conn);
+	tell_begin(&tell, fd, framed);
+	tell_window();
 }
 
 /* ---- the course of things ---- */
 
-static msec call_at(void)
+static void on_signal(int sig)
 {
-	return name_next < names.count ? loop_now : retry_at;
+	if (sig == SIGCONT)
+		term_raw_again();
+	else if (sig == SIGWINCH)
+		tell_window();
+	else
+		leave(128 + sig, 0, 0);
+}
+
+static int idle_link(void)
+{
+	return conn.fd < 0 && !dialing && !leave_words;
 }
 
 static unsigned life_want(struct source *src, msec *due)
 {
 	(void)src;
-	due_at(due, quit_at);
+	if (!to_link.len)
+		due_at(due, quit_at);
 	if (leave_words && !to_user.len)
 		due_at(due, loop_now);
-	else if (sock.fd < 0 && lookup.fd < 0)
-		due_at(due, call_at());
+	else if (idle_link())
+		due_at(due, retry_at);
 	return 0;
 }
 
 static void life_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (leave_words && !to_user.len)
+	if (leave_words && !to_user.len) {
+		if (tell.status >= 0)
+			leave_exited(tell.status);
 		leave(leave_status, leave_words, 0);
-	if (loop_now >= quit_at && !to_link.len)
+	}
+	if (loop_now >= quit_at && !to_link.len && !tell.wire.out.len)
 		leave(0, "detached", 0);
-	if (sock.fd < 0 && lookup.fd < 0 && !leave_words && loop_now >= call_at())
-		call();
+	if (idle_link() && loop_now >= retry_at) {
+		dialing = 1;
+		dial(&addr, up, failed);
+	}
 }
 
 static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
@@ -405,6 +382,8 @@ static void open_streams(void)
 	int flags = fcntl(0, F_GETFL) & O_ACCMODE;
 
 	is_terminal = isatty(0);
+	if (!is_terminal)
+		keys.key = -1;
 	user.fd = is_terminal ? term_reopen(0, flags) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
@@ -412,19 +391,6 @@ static void open_streams(void)
 	screen_blocks = screen.fd < 0;
 	if (screen_blocks)
 		screen.fd = 1;
-}
-
-static int key_of(const struct opt *o)
-{
-	const char *s = o->value;
-
-	if (!strcmp(s, "none"))
-		return -1;
-	if (s[0] == '^' && s[1] && !s[2])
-		return s[1] == '?' ? 127 : s[1] & 0x1f;
-	if (!s[0] || s[1])
-		die(1, "-e ", s, ": not a detach key (^A, ^], a character, or none)");
-	return (unsigned char)*s;
 }
 
 static void refuse_own_session(void)
@@ -438,7 +404,8 @@ static void refuse_own_session(void)
 
 int ptyattach_main(char **argv, const char *options)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCONT, SIGWINCH, 0};
+	static const int signals[] = {
+		SIGTERM, SIGINT, SIGHUP, SIGCONT, SIGWINCH, SIGQUIT, SIGUSR1, SIGUSR2, 0};
 	struct opt o = {.argv = argv + 1, .spec = options};
 	const char *where = 0;
 	int c;
@@ -446,13 +413,18 @@ int ptyattach_main(char **argv, const char *options)
 	while ((c = opt_next(&o)) >= 0) {
 		switch (c) {
 		case 'r':
+		case 'f':
+			framed = c == 'f';
 			where = o.value;
 			break;
 		case 'e':
-			detach_key = key_of(&o);
+			keys.key = keys_parse(o.value);
+			if (keys.key < -1)
+				die(1, "-e ", o.value,
+					": not a detach key (^A, ^], a character, or none)");
 			break;
 		case 'o':
-			watch = 1;
+			watch = tell.watch = 1;
 			break;
 		case 'R':
 			reconnect = 1;
@@ -470,7 +442,8 @@ int ptyattach_main(char **argv, const char *options)
 	refuse_own_session();
 	open_streams();
 	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
-	sig_open(signals, on_signal);
+	sig_open(signals);
+	sig_listen(on_signal);
 	loop_add(&life);
 	loop_add(&user);
 	loop_add(&screen);

@@ -54,8 +54,18 @@ static unsigned life_want(struct source *src, msec *due)
 
 static void run_again(void)
 {
-	struct failure f = session_start(&session);
+	static char line[64];
+	struct text t = {line, line + sizeof line - 1};
+	struct failure f;
 
+	if (!retry) {
+		text_str(&t, "ended with status ");
+		text_num(&t, session.status);
+		text_str(&t, ", started again");
+		*t.at = '\0';
+		client_tell(&session, line);
+	}
+	f = session_start(&session);
 	retry = f.err ? loop_now + (again > 1000 ? again : 1000) : 0;
 }
 
@@ -88,9 +98,15 @@ static void reaped(pid_t pid, int status)
 		session_exited(&session, status);
 }
 
-static void accepted(int fd, const char *name)
+static void accepted(int fd, const char *name, int mode)
 {
-	client_open(fd, &session, name);
+	client_open(fd, &session, name, mode);
+}
+
+static void tell_stats(struct text *t)
+{
+	stats_session(t, &session);
+	stats_end();
 }
 
 /* ---- the invoking terminal (-I) ---- */
@@ -109,7 +125,7 @@ static void join_terminal(void)
 
 	if (fd < 0 || term_raw(0))
 		die(1, "-I: ", msg_errno());
-	client_open(fd, &session, "terminal")->tty = 1;
+	client_open(fd, &session, "terminal", CLIENT_RAW)->tty = 1;
 }
 
 int ptyshim_main(char **argv, const char *options)
@@ -145,15 +161,18 @@ int ptyshim_main(char **argv, const char *options)
 	if (interactive && !server.sized)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
-	server_start(end, reaped, follow_size);
+	server_start();
+	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
 	session.feed = client_feed;
+	session.replays = 1;
 	session.size = server.size;
 	if (ring_open(&session.ring, kept))
 		die(1, "-b: ", msg_errno());
 	f = session_start(&session);
 	if (f.err)
 		server_failed(&f);
+	server_accept(1, tell_stats);
 	server_ready();
 	if (interactive)
 		join_terminal();

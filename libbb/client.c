@@ -1,7 +1,8 @@
 /* client.c: a connection to a session, and its read position in the session's ring.
  *
  * A client is at the place of its descriptor in one static table; the pages of that table nobody
- * uses are never touched.
+ * uses are never touched.  What it says is hear.c's; here it is served: when its output begins, how
+ * it keeps up, and how it leaves.
  *
  * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
  * the client is written, then the writing side is shut, then its own late input is read and
@@ -19,6 +20,9 @@ enum {
 	LOOK = 100,       /* ms between looks at what is still under way to one that does not */
 	CHECK = 30000,    /* ms between looks at a peer that owes acknowledgements, */
 	CHECK_EOF = 2000, /* and at one that half-closed: no event would tell its end */
+	SILENT_NEW = 200, /* ms until a client that said nothing is served raw, */
+	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
+	HELLO_WAIT = 1000,    /* ms for one that is refused to say whether it understands frames */
 };
 
 struct client_rules client_rules;
@@ -32,7 +36,14 @@ static struct client *of(struct source *src)
 
 static size_t pending(const struct client *c)
 {
-	return c->session ? c->session->ring.head - c->pos : 0;
+	size_t in_ring = c->session && c->talks ? c->session->ring.head - c->pos : 0;
+
+	return in_ring + c->wire.out.len;
+}
+
+static int session_done(const struct client *c)
+{
+	return c->session && c->session->over && !c->session->stays;
 }
 
 static void say(const struct client *c, const char *what)
@@ -43,15 +54,17 @@ static void say(const struct client *c, const char *what)
 
 static void detach(struct client *c)
 {
+	struct session *s = c->session;
 	struct client **p;
 
-	if (!c->session)
+	if (!s)
 		return;
-	for (p = &c->session->clients; *p != c; p = &(*p)->next)
+	for (p = &s->clients; *p != c; p = &(*p)->next)
 		;
 	*p = c->next;
 	client_count--;
 	c->session = 0;
+	hear_size(s);
 }
 
 static void gone(struct client *c, const char *why)
@@ -63,43 +76,83 @@ static void gone(struct client *c, const char *why)
 
 static void bury(struct source *src)
 {
-	(void)src;
+	wire_close(&of(src)->wire);
 	client_alive--;
 }
 
 /* Everything is written: shut our side and wait for theirs. */
 static void finish(struct client *c)
 {
-	if (c->session)
+	if (session_done(c))
 		c->session->collected = 1;
 	c->shut = 1;
 	c->since = loop_now;
-	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->eof)
+	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->fin)
 		gone(c, "closed");
+}
+
+/* ---- output ---- */
+
+static int notice(struct client *c, const struct text *t, const char *start)
+{
+	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
+}
+
+static int skip(struct client *c, uint64_t oldest)
+{
+	char line[48];
+	struct text t = {line, line + sizeof line};
+
+	text_num(&t, oldest - c->pos);
+	text_str(&t, " bytes skipped");
+	c->skipped += oldest - c->pos;
+	c->pos = oldest;
+	return c->mode == CLIENT_EXTENDED ? notice(c, &t, line) : 0;
+}
+
+/* One step: what waits in the wire, or else the next part of the ring. */
+static ssize_t step(struct client *c)
+{
+	struct ring *ring = &c->session->ring;
+	uint64_t oldest = ring_oldest(ring);
+	struct iovec v[2];
+	size_t max = (size_t)-1;
+	ssize_t n;
+
+	if (c->wire.out.len && wire_flush(&c->wire) < 0)
+		return -1;
+	if (c->wire.out.len)
+		return 0;
+	if (c->pos < oldest && skip(c, oldest))
+		return -1;
+	if (c->replay && c->pos < c->replay_end)
+		max = c->replay_end - c->pos;
+	n = wire_output(&c->wire, v, ring_data(ring, c->pos, max, v));
+	if (n < 0)
+		return -1;
+	c->pos += n;
+	c->out += n;
+	if (c->replay && c->pos >= c->replay_end) {
+		c->replay = 0;
+		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
+			return -1;
+	}
+	return n;
 }
 
 static void output(struct client *c)
 {
-	uint64_t oldest = ring_oldest(&c->session->ring);
-	struct iovec v[2];
-	size_t max = (size_t)-1;
+	size_t before = pending(c);
 	ssize_t n;
-	int parts;
 
-	if (c->pos < oldest) {
-		c->skipped += oldest - c->pos;
-		c->pos = oldest;
-	}
-	parts = ring_data(&c->session->ring, c->pos, max, v);
-	if (!parts)
-		return;
-	n = io_writev(c->src.fd, v, parts);
+	do
+		n = c->talks && c->session ? step(c) : wire_flush(&c->wire);
+	while (n > 0 && c->wire.framed && pending(c));
 	if (n < 0) {
 		gone(c, msg_errno());
 		return;
 	}
-	if (n > 0) {
-		c->pos += n;
+	if (n > 0 || pending(c) < before) {
 		c->since = loop_now;
 		if (!c->check)
 			c->check = loop_now + CHECK;
@@ -110,65 +163,82 @@ void client_feed(struct session *s, uint64_t before)
 {
 	for (struct client *c = s->clients, *next; c; c = next) {
 		next = c->next;
-		if (c->pos != before)
+		if (!c->talks || c->pos != before)
 			continue;
 		c->since = loop_now;
 		output(c);
 	}
 }
 
-static void input(struct client *c)
+/* Its output begins, with the oldest byte that is kept. */
+static void talk(struct client *c)
 {
-	static unsigned char buf[8192];
-	ssize_t n = io_read(c->src.fd, buf, sizeof buf);
+	c->talks = 1;
+	c->since = loop_now;
+	if (c->session)
+		c->pos = ring_oldest(&c->session->ring);
+}
 
-	if (n > 0) {
-		c->typed = loop_now;
-		if (!c->shut && !c->watch)
-			session_input(c->session, buf, n);
-		return;
+/* ---- the end ---- */
+
+void client_dismiss(struct client *c, const char *why, int status)
+{
+	char line[128];
+	struct text t = {line, line + sizeof line};
+	int failed = 0;
+
+	say(c, why);
+	detach(c);
+	c->refusal = 0;
+	c->ending = 1;
+	text_str(&t, msg_applet);
+	text_str(&t, ": ");
+	text_str(&t, why);
+	if (c->mode == CLIENT_EXTENDED) {
+		failed = notice(c, &t, line);
+		if (status >= 0)
+			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
+	} else {
+		text_str(&t, "\r\n");
+		failed = wire_text(&c->wire, &t, line);
 	}
-	if (!n)
-		return;
-	c->eof = 1; /* a half-close: no more input, and maybe gone altogether */
-	if (c->shut || c->tty || errno || sock_lost(c->src.fd))
-		gone(c, errno ? msg_errno() : "closed");
+	if (failed)
+		gone(c, msg_errno());
 	else
-		c->check = loop_now + CHECK_EOF;
+		output(c);
 }
 
-/* The times at which a client is looked at again though nothing happened. */
-static msec stalled_at(const struct client *c)
+static void idle(struct client *c)
 {
-	return pending(c) ? c->since + STALL : NEVER;
-}
-
-static msec idle_at(const struct client *c)
-{
-	return client_rules.idle && !c->watch ? c->typed + client_rules.idle : NEVER;
-}
-
-static unsigned want(struct source *src, msec *due)
-{
-	struct client *c = of(src);
-	unsigned wants = 0;
-
-	if (c->check)
-		due_at(due, c->check);
-	if (c->shut) {
-		due_at(due, c->look);
-		return c->eof ? 0 : LOOP_READ;
+	if (c->mode == CLIENT_EXTENDED) {
+		client_dismiss(c, "closed: nothing typed for too long", -1);
+		return;
 	}
-	if (pending(c)) {
-		wants |= LOOP_WRITE;
-		due_at(due, stalled_at(c));
-	} else if (c->session->over && !c->session->stays) {
-		due_at(due, loop_now);
+	say(c, "idle");
+	detach(c);
+	finish(c);
+}
+
+void client_tell(struct session *s, const char *words)
+{
+	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
+
+	while (*t.at)
+		t.at++;
+	for (struct client *c = s->clients; c; c = c->next)
+		if (c->mode == CLIENT_EXTENDED && notice(c, &t, words))
+			c->broken = 1;
+}
+
+static void end(struct client *c)
+{
+	if (session_done(c) && c->mode == CLIENT_EXTENDED && !c->ending) {
+		c->ending = 1;
+		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
+			output(c);
 	}
-	due_at(due, idle_at(c));
-	if (!c->eof && (c->watch || session_takes_input(c->session)))
-		wants |= LOOP_READ;
-	return wants;
+	if (!c->src.closed && !pending(c))
+		finish(c);
 }
 
 /* What is under way gets there if we wait; if it does not move, or all is there, that was it. */
@@ -184,36 +254,155 @@ static void linger(struct client *c)
 		gone(c, "closed");
 }
 
-static void leave(struct client *c, const char *why)
+/* ---- input ---- */
+
+static int spoke(const struct client *c)
 {
-	say(c, why);
-	detach(c);
-	finish(c);
+	return c->mode == CLIENT_RAW || c->packets;
+}
+
+/* What it said may have settled its mode, and may want an answer. */
+static void answer(struct client *c)
+{
+	int welcomed = c->mode == CLIENT_EXTENDED && !c->welcomed;
+
+	if (c->refusal) {
+		if (spoke(c))
+			client_dismiss(c, c->refusal, c->refusal_status);
+		return;
+	}
+	if (!c->talks && spoke(c))
+		talk(c);
+	if (welcomed) {
+		c->welcomed = 1;
+		c->replay = c->session->replays;
+		c->replay_end = c->session->ring.head;
+	}
+	if (pending(c) || c->replay)
+		output(c);
+}
+
+static void over(struct client *c)
+{
+	int why = errno;
+
+	c->fin = 1;
+	if (!c->shut && hear_nothing_more(c))
+		why = EPROTO;
+	if (c->mode == CLIENT_RAW)
+		c->eof = 1;
+	errno = why;
+	/* a raw client's half-close: no more input, and maybe gone altogether */
+	if (why || c->shut || c->tty || !c->eof || sock_lost(c->src.fd)) {
+		gone(c, why ? msg_errno() : "closed");
+		return;
+	}
+	c->check = loop_now + CHECK_EOF;
+	answer(c);
+}
+
+static void input(struct client *c)
+{
+	static unsigned char buf[8192];
+	ssize_t n = wire_read(&c->wire, buf, sizeof buf);
+
+	if (n < 0) {
+		over(c);
+	} else if (n > 0 && !c->shut && !c->ending) {
+		if (hear(c, buf, n))
+			gone(c, "protocol error");
+		else
+			answer(c);
+	}
+}
+
+/* ---- turn by turn ---- */
+
+/* The times at which a client is looked at again though nothing happened. */
+static msec stalled_at(const struct client *c)
+{
+	return pending(c) ? c->since + STALL : NEVER;
+}
+
+static msec idle_at(const struct client *c)
+{
+	return client_rules.idle && c->session && !c->watch ? c->typed + client_rules.idle : NEVER;
+}
+
+msec client_silent_at(const struct client *c)
+{
+	return c->began + (c->refusal                   ? HELLO_WAIT :
+				  c->mode == CLIENT_NEW ? SILENT_NEW :
+							  SILENT_FRAMED);
+}
+
+static unsigned want(struct source *src, msec *due)
+{
+	struct client *c = of(src);
+	unsigned wants = 0;
+
+	if (c->check)
+		due_at(due, c->check);
+	if (c->shut) {
+		due_at(due, c->look);
+		return c->fin ? 0 : LOOP_READ;
+	}
+	if (!c->talks)
+		due_at(due, client_silent_at(c));
+	if (pending(c)) {
+		wants |= LOOP_WRITE;
+		due_at(due, stalled_at(c));
+	} else if (c->ending || (c->talks && session_done(c))) {
+		due_at(due, loop_now);
+	}
+	due_at(due, idle_at(c));
+	if (!c->fin && c->wire.out.len < QUEUE_SIZE / 2 &&
+		(c->watch || !c->session || session_takes_input(c->session)))
+		wants |= LOOP_READ;
+	return wants;
+}
+
+static void check(struct client *c)
+{
+	c->check = c->fin ? loop_now + CHECK_EOF : sock_unsent(c->src.fd) ? loop_now + CHECK : 0;
+	if (sock_lost(c->src.fd))
+		gone(c, "lost");
+}
+
+static void silent(struct client *c)
+{
+	if (c->first_len && hear_nothing_more(c))
+		gone(c, "protocol error");
+	else if (c->refusal)
+		client_dismiss(c, c->refusal, c->refusal_status);
+	else
+		talk(c);
+}
+
+static void stalled(struct client *c)
+{
+	if (!c->session || c->session->over || session_held(c->session))
+		gone(c, "takes nothing");
+	else
+		c->since = loop_now;
 }
 
 static void clock_ready(struct client *c)
 {
-	if (c->check && loop_now >= c->check) {
-		c->check = c->eof                 ? loop_now + CHECK_EOF :
-			   sock_unsent(c->src.fd) ? loop_now + CHECK :
-						    0;
-		if (sock_lost(c->src.fd)) {
-			gone(c, "lost");
-			return;
-		}
-	}
+	if (c->check && loop_now >= c->check)
+		check(c);
+	if (c->src.closed)
+		return;
 	if (c->shut)
 		linger(c);
+	else if (!c->talks && !c->ending && loop_now >= client_silent_at(c))
+		silent(c);
+	else if (!pending(c) && (c->ending || (c->talks && session_done(c))))
+		end(c);
 	else if (loop_now >= idle_at(c))
-		leave(c, "idle");
-	else if (!pending(c) && c->session->over && !c->session->stays)
-		finish(c);
-	else if (loop_now >= stalled_at(c)) {
-		if (c->session->over || session_held(c->session))
-			gone(c, "takes nothing");
-		else
-			c->since = loop_now;
-	}
+		idle(c);
+	else if (loop_now >= stalled_at(c))
+		stalled(c);
 }
 
 static void ready(struct source *src, unsigned what)
@@ -228,54 +417,40 @@ static void ready(struct source *src, unsigned what)
 		input(c);
 }
 
-static struct client *place(int fd)
+static struct client *place(int fd, const char *name, int mode)
 {
 	struct client *c = &table[fd];
+	struct text t = {c->name, c->name + sizeof c->name - 1};
 
 	*c = (struct client){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
-	c->since = c->typed = loop_now;
+	text_str(&t, name);
+	c->wire.fd = fd;
+	c->mode = CFG_FRAMED ? mode : CLIENT_RAW;
+	c->since = c->typed = c->began = loop_now;
 	client_alive++;
 	loop_add(&c->src);
 	return c;
 }
 
-static void call(struct client *c, const char *name)
+struct client *client_open(int fd, struct session *s, const char *name, int mode)
 {
-	struct text t = {c->name, c->name + sizeof c->name - 1};
+	struct client *c = place(fd, name, mode);
 
-	text_str(&t, name);
-}
-
-struct client *client_open(int fd, struct session *s, const char *name)
-{
-	struct client *c = place(fd);
-
-	call(c, name);
 	c->session = s;
-	c->pos = ring_oldest(&s->ring);
 	c->next = s->clients;
 	c->watch = client_rules.watch;
 	s->clients = c;
 	client_count++;
 	say(c, "connected");
-	if (s->ring.head != c->pos)
-		output(c);
+	answer(c);
 	return c;
 }
 
-void client_refuse(int fd, const char *name, const char *why)
+void client_refuse(int fd, const char *name, int mode, const char *why)
 {
-	struct client *c = place(fd);
-	char line[128];
-	struct text l = {line, line + sizeof line};
+	struct client *c = place(fd, name, mode);
 
-	call(c, name);
-	text_str(&l, msg_applet);
-	text_str(&l, ": ");
-	text_str(&l, why);
-	text_str(&l, "\r\n");
-	if (io_write(fd, line, l.at - line) < 0)
-		c->eof = 1;
-	say(c, why);
-	finish(c);
+	c->refusal = why;
+	c->refusal_status = -1;
+	answer(c);
 }

@@ -18,7 +18,11 @@
 
 enum { FILES = 18 };
 
-static const char *files[FILES];
+static struct file {
+	const char *path;
+	dev_t dev;
+	ino_t ino;
+} files[FILES];
 static int file_count, ready_pipe = -1;
 
 const char *daemon_home(void)
@@ -83,18 +87,31 @@ void daemon_ready(int keep_stderr)
 
 void daemon_owns(const char *path)
 {
+	struct stat st;
+
 	msg_cleanup = daemon_remove;
-	if (file_count < FILES)
-		files[file_count++] = path;
+	if (file_count < FILES && !lstat(path, &st))
+		files[file_count++] = (struct file){path, st.st_dev, st.st_ino};
 }
 
+void daemon_disown(void)
+{
+	file_count = 0;
+}
+
+/* Only what is still ours: another server may have taken the name. */
 void daemon_remove(void)
 {
 	int saved = errno;
+	struct stat st;
 
 	if (file_count && !chdir(daemon_home()))
-		while (file_count)
-			unlink(files[--file_count]);
+		while (file_count) {
+			const struct file *f = &files[--file_count];
+
+			if (!lstat(f->path, &st) && st.st_dev == f->dev && st.st_ino == f->ino)
+				unlink(f->path);
+		}
 	errno = saved;
 }
 

@@ -32,7 +32,7 @@ void text_num(struct text *t, unsigned long n);
 /* In lower-case hexadecimal. */
 void text_hex(struct text *t, unsigned long n);
 
-/* One line on stderr in one write: "applet: " and the strings.  Keeps errno. */
+/* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes.  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
 /* The same, then the cleanup, then _exit(status). */
@@ -61,6 +61,9 @@ unsigned char *ring_space(const struct ring *r, size_t *n);
 void ring_put(struct ring *r, size_t n);
 /* At most max bytes from pos (not before the oldest) on, in place: how many parts, 0 to 2. */
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2]);
+
+/* Begins at the start of the buffer again; only when nobody needs what was put. */
+void ring_rewind(struct ring *r);
 
 enum { QUEUE_SIZE = 65536 };
 
@@ -167,13 +170,33 @@ void loop_add(struct source *s);
 void loop_close(struct source *s);
 void loop_run(void); /* until loop_stop() */
 void loop_stop(void);
+/* After a fork: the sources are the parent's.  Closes nothing. */
+void loop_forget(void);
 
 /* ==== sig.c: signals as a source ==== */
 
-/* From here on these signals (0 ends the list) come to handle() in the loop; SIGPIPE is blocked. */
-void sig_open(const int *signals, void (*handle)(int));
+/* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop; SIGPIPE is
+ * blocked.  After a fork sig_listen() is called again. */
+void sig_open(const int *signals);
+void sig_listen(void (*handle)(int));
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
+
+/* ==== jail.c: where the command runs, and as whom ==== */
+
+/* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
+int jail_option(const struct opt *o, int letter);
+/* Dies when the options do not go together. */
+void jail_check(void);
+/* -t: whether the command exists is not known before. */
+int jail_joins(void);
+/* The CLONE_ flags to fork the command with (namespaces(7)). */
+unsigned jail_clone(void);
+/* The process namespace to join applies to children only: step in, fork, step out.  -1 and errno. */
+int jail_step_in(int *back);
+void jail_step_out(int back);
+/* In the child, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
+const char *jail_enter(void);
 
 /* ==== pty.c: a pseudoterminal and the command on it ==== */
 
@@ -190,6 +213,8 @@ struct command {
 	mode_t umask;
 };
 
+extern const char pty_what[]; /* the subject when there is no pseudoterminal */
+
 /* What went wrong, and on what; err 0: nothing did. */
 struct failure {
 	const char *subject;
@@ -204,9 +229,12 @@ const char *pty_hint(int err);
 int pty_resize(const struct pty *p, const struct winsize *size);
 /* Sends sig and SIGCONT to the command's process group and to the foreground one. */
 void pty_hangup(const struct pty *p, int sig);
+/* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
+void pty_signal(const struct pty *p, int sig);
 /* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
- * reads (blocking until exec) and closes, or -1 and errno. */
-int pty_spawn(struct pty *p, const struct command *c);
+ * reads (blocking until exec) and closes, or -1 and errno.  env: more variables, each ending in a NUL,
+ * an empty one last; or 0. */
+int pty_spawn(struct pty *p, const struct command *c, char *env);
 struct failure pty_spawned(int report);
 /* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
 int pty_fail_status(const struct failure *f, const struct command *c);
@@ -223,6 +251,23 @@ void term_raw_again(void); /* after SIGCONT */
 void term_restore(void);   /* async-signal-safe */
 /* 0, or -1 when it has none (0x0). */
 int term_size(int fd, struct winsize *w);
+
+/* ==== keys.c: the detach key ==== */
+
+enum { KEYS_WAIT = 300 }; /* ms */
+
+struct keys {
+	int key;   /* -1: none */
+	msec held; /* since then; 0: not */
+	void (*send)(const unsigned char *data, size_t n);
+};
+
+/* "^A", "^]", a character: the byte; "none": -1; anything else: -2. */
+int keys_parse(const char *s);
+/* Sends on what is typed, all but a detach key that nothing follows yet. */
+void keys_typed(struct keys *k, const unsigned char *data, size_t n);
+/* When the held key means detach. */
+msec keys_detach_at(const struct keys *k);
 
 /* ==== net.c: names of peers, and which may connect ==== */
 
@@ -274,9 +319,112 @@ int sock_unsent(int fd);
 /* 1 when the peer is known to be gone: hung up, reset, or silent too long over unacknowledged data. */
 int sock_lost(int fd);
 
+/* ==== frame.c: the framed wire format ==== */
+
+enum { FRAME_HEAD = 4, FRAME_PAYLOAD = 200 };
+enum frame_type {
+	FRAME_DATA = 0,
+	FRAME_ROWS = 100,
+	FRAME_COLS = 101,
+	FRAME_HELLO = 102,    /* client: protocol version */
+	FRAME_EXIT = 103,     /* server: status */
+	FRAME_EOF = 104,      /* client */
+	FRAME_PING = 105,     /* token; answered with the same */
+	FRAME_WATCH = 106,    /* client */
+	FRAME_REPLAYED = 107, /* server: end of the replay */
+	FRAME_ENV = 200,      /* client: NAME=VALUE */
+	FRAME_NOTICE = 201,   /* server: a line for the person */
+	FRAME_WELCOME = 202,  /* server: ptybox/1 */
+};
+enum { FRAME_MORE, FRAME_GOT, FRAME_BAD };
+
+/* A decoder's place, and what it got last. */
+struct frame {
+	unsigned char head[FRAME_HEAD], have;
+	unsigned char type;
+	unsigned char first;       /* the first part of its frame */
+	unsigned short size, left; /* left: payload still to come after this part */
+	const unsigned char *part;
+	size_t len;
+};
+
+void frame_head(unsigned char head[FRAME_HEAD], unsigned type, unsigned size);
+/* Consumes *data: FRAME_GOT one part (the last of its frame when left is 0), FRAME_MORE all was used,
+ * FRAME_BAD modifier1 is not 0. */
+int frame_next(struct frame *f, const unsigned char **data, size_t *n);
+/* Whether a connection that begins like this is framed: 1, -1 no, 0 too early. */
+int frame_starts(const unsigned char *data, size_t n);
+
+/* ==== wire.c: one connection, whatever mode it speaks ==== */
+
+struct wire {
+	int fd;
+	char framed;      /* what we send is framed */
+	struct frame in;  /* what we receive, when that is */
+	struct queue out; /* what the socket did not take */
+};
+
+ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n);
+/* Terminal output: how many bytes of it are on their way and need not be kept, 0 none now, -1. */
+ssize_t wire_output(struct wire *w, const struct iovec *v, int parts);
+/* Behind what waits; payload has size bytes, or is 0.  -1: no room or no memory. */
+int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload);
+/* Unframed text, from start to t->at. */
+int wire_text(struct wire *w, const struct text *t, const char *start);
+/* Writes what waits, as far as it goes now. */
+ssize_t wire_flush(struct wire *w);
+void wire_close(struct wire *w);
+
+/* ==== dial.c: connecting ==== */
+
+/* Looks up and tries every name of the address; then up() with the connection, and the error of a
+ * reset that has already followed what can be read from it (or 0); or failed() with the reason. */
+void dial(const struct addr *a, void (*up)(int fd, int reset), void (*failed)(const char *reason));
+
+/* ==== tell.c: the client's side of the conversation ==== */
+
+enum { TELL_RAW, TELL_LOOKING, TELL_PLAIN, TELL_EXTENDED };
+
+struct teller {
+	struct wire wire;
+	int mode;
+	int status;    /* the command's, once EXIT came; else -1 */
+	char watch;    /* say so to the server */
+	char answered; /* anything was received */
+	char noticed;  /* the last that came was a notice */
+	unsigned owed; /* input sent since anything was received */
+	msec began, heard, pinged, sent;
+	unsigned char held[12]; /* the beginning of what may be WELCOME */
+	unsigned held_len;
+	char note[256];
+	size_t note_len;
+	void (*show)(const unsigned char *data, size_t n);
+	void (*notice)(const char *line); /* without control characters */
+};
+
+/* On a new connection; show, notice and watch stay as they are. */
+void tell_begin(struct teller *t, int fd, char framed);
+void tell_size(struct teller *t, const struct winsize *size);
+/* What was received: shows it, notes EXIT; -1 when it is no protocol. */
+int tell_heard(struct teller *t, const unsigned char *data, size_t n);
+/* Nothing more comes: shows what was held back. */
+void tell_over(struct teller *t);
+/* Whether input may be sent now; else *due may tell when. */
+int tell_ready(const struct teller *t, msec *due);
+/* Sends a piece of what waits in q; -1 and errno. */
+int tell_input(struct teller *t, struct queue *q);
+int tell_eof(struct teller *t);
+/* Silence until now was ours: we did not read. */
+void tell_awake(struct teller *t);
+/* When tell_clock() is to be called; it returns -1 when the server is silent for too long. */
+msec tell_due(const struct teller *t);
+int tell_clock(struct teller *t);
+
 /* ==== session.c: a pty, the command on it, one output ring ==== */
 
 struct client;
+
+enum { SESSION_ENV = 512 };
 
 struct session {
 	struct source src; /* the master; first member */
@@ -287,18 +435,27 @@ struct session {
 	/* Gives new output to the clients that had all of it up to `before`. */
 	void (*feed)(struct session *s, uint64_t before);
 	const struct command *command;
+	char *env; /* SESSION_ENV bytes of strings from the client, or 0 */
+	size_t env_len;
 	struct winsize size;
-	msec kill_at, retry, read_at, gather_until, ended;
+	msec began, ended, kill_at, retry, read_at, gather_until;
+	uint64_t in_bytes;
 	long drain, burst;
-	int status;     /* of the command, once exited */
+	char typed;   /* the last byte of input */
+	int status;   /* of the command, once exited */
+	char replays; /* late clients get what the ring has */
+	char go;      /* a client has said something that starts the command */
+	char started;
 	char exited;    /* reaped */
 	char over;      /* and everything it wrote is in the ring */
 	char stays;     /* it will be started again: clients stay */
 	char collected; /* a client got everything up to the end */
 };
 
-/* Opens a pty and starts the command on it; f.err says whether. */
+/* Opens a pty and starts the command on it; f.err says whether, after exec. */
 struct failure session_start(struct session *s);
+/* The same without waiting for exec: *report is for pty_spawned(), or -1. */
+struct failure session_begin(struct session *s, int *report);
 /* Its end as wait(2) told it. */
 void session_exited(struct session *s, int wait_status);
 /* HUP to the command's group, KILL 5 s later. */
@@ -308,28 +465,54 @@ int session_closed(const struct session *s);
 /* Bytes a client typed; at most QUEUE_SIZE, when session_takes_input(). */
 void session_input(struct session *s, const unsigned char *data, size_t n);
 int session_takes_input(const struct session *s);
-/* The command has output that waits for the slowest of the fastest clients. */
+/* The command has output that waits for the clients. */
 int session_held(const struct session *s);
 void session_resize(struct session *s, const struct winsize *size);
+void session_signal(struct session *s, int sig);
 
-/* ==== client.c: a connection to a session ==== */
+/* ==== hear.c: what a client says ==== */
+
+enum { CLIENT_NEW, CLIENT_RAW, CLIENT_FRAMED, CLIENT_EXTENDED };
 
 struct client {
-	struct source src;       /* first member */
-	struct session *session; /* 0 once detached from it */
+	struct source src; /* first member */
+	struct wire wire;
+	struct session *session; /* 0 once detached from it, or refused */
 	struct client *next;
 	uint64_t pos; /* in the session's ring */
-	uint64_t skipped;
+	uint64_t in, out, skipped, replay_end;
+	msec began;
+	msec heard; /* the first packet */
 	msec typed; /* last input */
 	msec since; /* it took something, or began to have something to take */
 	msec check; /* look then whether it still exists; 0: no need */
 	msec look;
-	int unsent;
-	char watch, tty;
-	char eof;  /* its input has ended */
-	char shut; /* our output to it has */
+	unsigned long stamp; /* the higher, the later it typed or resized */
+	const char *refusal; /* to be told as soon as its mode is known */
+	int refusal_status, unsent;
+	unsigned short rows, cols;                  /* its own window; 0: not said */
+	unsigned char first[FRAME_HEAD], first_len; /* CLIENT_NEW: held until they decide */
+	char mode, watch, tty, resized;
+	char packets; /* it has sent one */
+	char welcomed;
+	char talks;  /* its output has begun */
+	char replay; /* and is not past replay_end yet */
+	char eof;    /* no more input from it */
+	char fin;    /* nor anything else */
+	char ending; /* its last words are said */
+	char shut;   /* and written, and our side is shut */
+	char broken; /* out of memory, or it floods us */
 	char name[56];
 };
+
+/* Does what these bytes say; -1 when they are no protocol. */
+int hear(struct client *c, const unsigned char *data, size_t n);
+/* No more bytes will come to tell its mode. */
+int hear_nothing_more(struct client *c);
+/* Gives the session the window of the client that last typed or resized, and tells the others. */
+void hear_size(struct session *s);
+
+/* ==== client.c: a connection to a session ==== */
 
 /* What holds for all clients. */
 struct client_rules {
@@ -342,11 +525,28 @@ extern int client_count; /* attached to a session */
 extern int client_alive; /* these and those that are still leaving */
 
 /* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
-struct client *client_open(int fd, struct session *s, const char *name);
-/* Tells fd why in one line and closes it. */
-void client_refuse(int fd, const char *name, const char *why);
+struct client *client_open(int fd, struct session *s, const char *name, int mode);
+/* Tells fd why in one line, as a notice when it understands that, and closes it. */
+void client_refuse(int fd, const char *name, int mode, const char *why);
+/* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
+void client_dismiss(struct client *c, const char *why, int status);
+/* When a client that says nothing is served all the same. */
+msec client_silent_at(const struct client *c);
+/* A notice to every client that understands one. */
+void client_tell(struct session *s, const char *words);
 /* A session's feed(). */
 void client_feed(struct session *s, uint64_t before);
+
+/* ==== stats.c: one JSON object ==== */
+
+/* Begins an answer to whoever asks on fd (now ours); 0 without memory.  stats_end() ends it with ]}
+ * and sends it; until that is done the next one has to wait. */
+struct text *stats_begin(int fd);
+void stats_end(void);
+int stats_busy(void);
+void stats_str(struct text *t, const char *s);                     /* "s" */
+void stats_num(struct text *t, const char *name, uint64_t n);      /* ,"name":n */
+void stats_session(struct text *t, const struct session *session); /* {...} */
 
 /* ==== daemon.c: into the background, and the files that are left there ==== */
 
@@ -358,18 +558,31 @@ void daemon_ready(int keep_stderr);
 const char *daemon_home(void);
 /* Writes the pid file, or dies. */
 void daemon_pid_file(const char *path);
-/* path is removed by daemon_remove(), which die() calls too. */
+/* path, which exists, is removed by daemon_remove(), which die() calls too; not when it is another
+ * file by then. */
 void daemon_owns(const char *path);
 void daemon_remove(void);
+/* After a fork: the files are the parent's. */
+void daemon_disown(void);
 
 /* ==== serve.c: what both servers do ==== */
+
+enum { SERVER_ADDRS = 16 };
+
+struct tally {
+	unsigned accepted, refused;
+};
 
 struct server {
 	struct command command;
 	struct winsize size;
+	struct tally *tallies; /* one an address; processes that share sockets share them */
+	int (*sessions)(void); /* what -n counts; 0: clients */
+	msec began;
 	char sized; /* by -s */
 	char foreground;
 	char listening; /* until server_unlisten() */
+	char paused;    /* takes no more clients now */
 };
 
 extern struct server server;
@@ -377,14 +590,23 @@ extern struct server server;
 /* Takes a shared option; 0 when it is none. */
 int server_option(const struct opt *o, int letter);
 /* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */
-void server_listen(struct opt *o, void (*accepted)(int fd, const char *name));
-/* Daemonizes unless -F, pid file, signals; the signals that end a server call end(). */
-void server_start(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int));
-/* The command runs: releases the caller. */
+void server_listen(struct opt *o, void (*accepted)(int fd, const char *name, int mode));
+/* Dies with 127 or 126 when the command is not there (where it will be looked up is known). */
+void server_find_command(void);
+/* Daemonizes unless -F; pid file; from here on signals wait. */
+void server_start(void);
+/* Takes the signals: those that end a server, children's ends, others (may be 0). */
+void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int));
+/* Accepts: clients, if told so; and askers for statistics, for whom stats() adds the sessions (in
+ * JSON, between commas) and calls stats_end(), then or later; 0: none. */
+void server_accept(int clients, void (*stats)(struct text *t));
+/* All runs: releases the caller. */
 void server_ready(void);
 /* No new connections; socket files removed. */
 void server_unlisten(void);
-/* Dies with the words and status for a command that could not be started. */
+/* What is to be said and returned about a command that could not be started; and dying of it. */
+void server_words(struct text *t, const struct failure *f);
+int server_status(const struct failure *f);
 _Noreturn void server_failed(const struct failure *f);
 
 #endif

@@ -37,12 +37,18 @@ void loop_add(struct source *s)
 	if (!loop_now)
 		read_clock();
 	s->closed = 0;
+	s->due = NEVER;
 	sources[count++] = s;
 }
 
 void loop_close(struct source *s)
 {
 	s->closed = 1;
+}
+
+void loop_forget(void)
+{
+	count = 0;
 }
 
 void loop_stop(void)
@@ -126,6 +132,7 @@ void loop_run(void)
 {
 	fd_set set[2];
 
+	stopped = 0;
 	while (!stopped) {
 		int n;
 

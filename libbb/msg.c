@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include "libbb.h"
 
+enum { LINE = 512, WORD = 200 }; /* a long word must not push the reason out */
+
 const char *msg_applet = "ptybox";
 void (*msg_cleanup)(void);
 
@@ -39,14 +41,18 @@ void text_hex(struct text *t, unsigned long n)
 
 static void line(const char *first, va_list more)
 {
-	char buf[512];
+	char buf[LINE];
 	struct text t = {buf, buf + sizeof buf - 1};
 	int saved = errno;
 
 	text_str(&t, msg_applet);
 	text_str(&t, ": ");
-	for (const char *s = first; s; s = va_arg(more, const char *))
-		text_str(&t, s);
+	for (const char *s = first; s; s = va_arg(more, const char *)) {
+		struct text word = {t.at, t.end - t.at > WORD ? t.at + WORD : t.end};
+
+		text_str(&word, s);
+		t.at = word.at;
+	}
 	*t.at++ = '\n';
 	if (write(2, buf, t.at - buf) < 0)
 		errno = saved;

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
+
+const char pty_what[] = "pseudoterminal";
 
 extern char **environ;
 
@@ -94,68 +97,131 @@ void pty_hangup(const struct pty *p, int sig)
 	}
 }
 
-/* The server's environment with the given variables set, in a static array: exec follows. */
-static char **environment(char **set)
+void pty_signal(const struct pty *p, int sig)
 {
-	static char *env[1024];
-	int n = 0;
+	pid_t group;
 
-	while (*set && n < 64)
-		env[n++] = *set++;
-	for (char **e = environ; *e && n < 1023; e++) {
-		size_t len = strcspn(*e, "=") + 1;
-		int i = 0;
-
-		while (i < n && strncmp(env[i], *e, len))
-			i++;
-		if (i == n)
-			env[n++] = *e;
-	}
-	env[n] = 0;
-	return env;
+	if (sig < 1 || sig >= _NSIG || !ioctl(p->master, TIOCSIG, sig))
+		return;
+	group = tcgetpgrp(p->master); /* before Linux 2.6.36, and under qemu-user */
+	if (group > 0)
+		kill(-group, sig);
 }
 
-static _Noreturn void give_up(int report, const char *subject)
+static char *env_list[1024];
+
+/* Unless the name is there already: the first one counts. */
+static int env_add(int n, char *var)
+{
+	size_t len = strcspn(var, "=") + 1;
+	int i = 0;
+
+	while (i < n && strncmp(env_list[i], var, len))
+		i++;
+	if (i < n || n == 1023)
+		return n;
+	env_list[n] = var;
+	return n + 1;
+}
+
+/* `more` (strings one after the other, an empty one last), `set`, and the server's own. */
+static char **environment(char **set, char *more)
+{
+	int n = 0;
+
+	for (; more && *more; more += strlen(more) + 1)
+		n = env_add(n, more);
+	while (*set)
+		n = env_add(n, *set++);
+	for (char **e = environ; *e; e++)
+		n = env_add(n, *e);
+	env_list[n] = 0;
+	return env_list;
+}
+
+int pty_fail_status(const struct failure *f, const struct command *c)
+{
+	if (f->subject != c->argv[0])
+		return 1;
+	return f->err == ENOENT || f->err == ENOTDIR ? 127 : 126;
+}
+
+static _Noreturn void give_up(const struct command *c, int report, const char *subject)
 {
 	struct failure f = {subject, errno};
 
 	if (write(report, &f, sizeof f) < 0)
 		_exit(126);
-	_exit(127);
+	_exit(pty_fail_status(&f, c));
 }
 
-static _Noreturn void become(const struct pty *p, const struct command *c, int report)
+static _Noreturn void become(const struct pty *p, const struct command *c, char *env, int report)
 {
+	const char *where;
+
 	setsid();
 	if (ioctl(p->slave, TIOCSCTTY, 0))
-		give_up(report, "controlling terminal");
+		give_up(c, report, "controlling terminal");
 	for (int fd = 0; fd < 3; fd++)
 		dup2(p->slave, fd);
 	if (chdir(c->home))
-		give_up(report, c->home);
+		give_up(c, report, c->home);
+	if (CFG_JAIL && (where = jail_enter()))
+		give_up(c, report, where);
 	if (c->dir && chdir(c->dir))
-		give_up(report, c->dir);
+		give_up(c, report, c->dir);
 	umask(c->umask);
 	sig_default();
-	execvpe(c->argv[0], c->argv, environment(c->env));
-	give_up(report, c->argv[0]);
+	execvpe(c->argv[0], c->argv, environment(c->env, env));
+	give_up(c, report, c->argv[0]);
 }
 
-int pty_spawn(struct pty *p, const struct command *c)
+struct birth {
+	const struct pty *pty;
+	const struct command *command;
+	char *env;
+	int report;
+};
+
+static int born(void *of)
+{
+	const struct birth *b = of;
+
+	become(b->pty, b->command, b->env, b->report);
+}
+
+/* fork, or clone for what only clone does; the child's stack is its own copy. */
+static pid_t give_birth(struct birth *b)
+{
+	static _Alignas(16) char stack[16384];
+	unsigned flags = CFG_JAIL ? jail_clone() : 0;
+	pid_t pid;
+	int back;
+
+	if (CFG_JAIL && jail_step_in(&back))
+		return -1;
+	pid = flags ? clone(born, stack + sizeof stack, flags | SIGCHLD, b) : _Fork();
+	if (!pid)
+		born(b);
+	if (CFG_JAIL)
+		jail_step_out(back);
+	return pid;
+}
+
+int pty_spawn(struct pty *p, const struct command *c, char *env)
 {
 	int report[2];
+	struct birth b = {p, c, env, 0};
 
 	if (io_pipe(report))
 		return -1;
-	p->pid = _Fork();
-	if (!p->pid)
-		become(p, c, report[1]);
+	b.report = report[1];
+	p->pid = give_birth(&b);
 	close(report[1]);
-	if (p->pid < 0) {
-		close(report[0]);
-		return -1;
-	}
-	return report[0];
+	if (p->pid > 0)
+		return report[0];
+	close(report[0]);
+	return -1;
 }
 
 struct failure pty_spawned(int report)
@@ -166,13 +232,6 @@ struct failure pty_spawned(int report)
 		;
 	close(report);
 	return f;
-}
-
-int pty_fail_status(const struct failure *f, const struct command *c)
-{
-	if (f->subject != c->argv[0])
-		return 1;
-	return f->err == ENOENT || f->err == ENOTDIR ? 127 : 126;
 }
 
 int pty_status(int wait_status)

@@ -81,6 +81,11 @@ int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 	return 2;
 }
 
+void ring_rewind(struct ring *r)
+{
+	r->in = 0;
+}
+
 size_t queue_room(const struct queue *q)
 {
 	return QUEUE_SIZE - q->len;

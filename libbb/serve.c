@@ -6,20 +6,27 @@
  * that the client hears why and the loop does not spin.
  *
  * group server
- * options r:a:m:n:s:i:Fp:C:v
+ * options r:f:a:m:n:s:i:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket (repeatable; then no bare ADDR)
+ * option[FRAMED] -f ADDR  a framed socket (repeatable)
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges)
  * option -m MODE  octal mode of unix sockets (600)
  * option -n MAX  clients at once; one more is told so and closed
  * option -s ROWSxCOLS  first window size (24x80)
  * option -i SECS  close a client that has typed nothing for SECS
+ * option[STATS] -S ADDR  statistics: whoever connects gets one JSON object
  * option -F  stay in the foreground
  * option -p FILE  pid file, removed at the end
+ * option[JAIL] -u USER[:GROUP]  run COMMAND as (names or numbers)
+ * option[JAIL] -H NAME  hostname of the new or joined UTS namespace
+ * option[JAIL] -N NS[,NS]...  unshare uts, ipc, net, mnt, pid, cgroup, user
+ * option[JAIL] -t PID  join the namespaces, root and directory of process PID
  * option -C DIR  the command's working directory
  * option -v  report every connection on stderr
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,34 +35,41 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { ADDRS = 16, NETS = 32, ACCEPTS = 16, PAUSE = 1000 };
+enum { NETS = 32, ACCEPTS = 16, PAUSE = 1000, STATS = -1 };
 
 struct listener {
 	struct source src;
+	const struct addr *addr;
+	int mode;   /* of its clients, or STATS */
 	msec pause; /* no memory for another connection: try again then */
 };
 
-struct server server = {.size = {.ws_row = 24, .ws_col = 80}};
+static struct tally tallies[SERVER_ADDRS];
 
-static struct addr addrs[ADDRS];
-static struct listener listeners[2 * ADDRS];
+struct server server = {.size = {.ws_row = 24, .ws_col = 80}, .tallies = tallies};
+
+static struct addr addrs[SERVER_ADDRS];
+static signed char modes[SERVER_ADDRS];
+static struct listener listeners[2 * SERVER_ADDRS];
 static int addr_count, listener_count, spare = -1;
 static struct net nets[NETS];
 static int net_count;
 static long max_clients;
 static mode_t mode = 0600;
 static const char *pid_file;
-static void (*on_accept)(int, const char *);
+static void (*on_accept)(int, const char *, int);
+static void (*on_stats)(struct text *);
 static void (*on_end)(void);
 static void (*on_reaped)(pid_t, int);
 static void (*on_other)(int);
 
 /* ---- options ---- */
 
-static void add_addr(const char *text)
+static void add_addr(const char *text, int how)
 {
-	if (addr_count == ADDRS)
+	if (addr_count == SERVER_ADDRS)
 		die(1, text, ": too many addresses (16 at most)");
+	modes[addr_count] = how;
 	addr_get(&addrs[addr_count++], text);
 }
 
@@ -63,7 +77,10 @@ int server_option(const struct opt *o, int letter)
 {
 	switch (letter) {
 	case 'r':
-		add_addr(o->value);
+		add_addr(o->value, CLIENT_RAW);
+		break;
+	case 'f':
+		add_addr(o->value, CLIENT_FRAMED);
 		break;
 	case 'a':
 		net_count = net_list(nets, NETS, o->value);
@@ -83,6 +100,9 @@ int server_option(const struct opt *o, int letter)
 	case 'i':
 		client_rules.idle = (msec)opt_num(o, 1, 100000000) * 1000;
 		break;
+	case 'S':
+		add_addr(o->value, STATS);
+		break;
 	case 'F':
 		server.foreground = 1;
 		break;
@@ -96,9 +116,18 @@ int server_option(const struct opt *o, int letter)
 		client_rules.verbose = 1;
 		break;
 	default:
-		return 0;
+		return CFG_JAIL && jail_option(o, letter);
 	}
 	return 1;
+}
+
+/* The first address that is not for statistics, or -1. */
+static int first_client(void)
+{
+	for (int i = 0; i < addr_count; i++)
+		if (modes[i] != STATS)
+			return i;
+	return -1;
 }
 
 static void set_env(void)
@@ -108,7 +137,7 @@ static void set_env(void)
 	int n = 0;
 
 	text_str(&t, "PTYBOX_SOCKET=");
-	text_str(&t, addrs[0].text);
+	text_str(&t, addrs[first_client()].text);
 	env[n++] = socket_env;
 	if (!getenv("TERM"))
 		env[n++] = vt102;
@@ -119,10 +148,10 @@ static void set_command(struct opt *o)
 {
 	static char sh[] = "/bin/sh", *shell[] = {sh, 0};
 
-	if (!addr_count) {
+	if (first_client() < 0) {
 		if (!*o->argv)
 			die(1, "no ADDR (see --help)");
-		add_addr(*o->argv++);
+		add_addr(*o->argv++, CLIENT_NEW);
 	}
 	server.command.argv = *o->argv ? o->argv : shell;
 	if (!*server.command.argv[0])
@@ -136,24 +165,73 @@ static unsigned want(struct source *src, msec *due)
 {
 	const struct listener *l = (struct listener *)src;
 
-	if (l->pause <= loop_now)
-		return LOOP_READ;
-	due_at(due, l->pause);
-	return 0;
+	if (l->pause > loop_now) {
+		due_at(due, l->pause);
+		return 0;
+	}
+	return (l->mode == STATS ? stats_busy() : server.paused) ? 0 : LOOP_READ;
 }
 
-static void admit(int fd, const union sock_name *peer)
+static void count_one(struct tally *tally, int refused)
 {
+	__atomic_add_fetch(refused ? &tally->refused : &tally->accepted, 1, __ATOMIC_RELAXED);
+}
+
+static int count(void)
+{
+	return server.sessions ? server.sessions() : client_count;
+}
+
+static void answer_stats(int fd)
+{
+	static const char *const modes_of[] = {"stats", "bare", "raw", "framed"};
+	struct text *t = stats_begin(fd);
+
+	if (!t)
+		return;
+	text_str(t, "{\"applet\":");
+	stats_str(t, msg_applet);
+	text_str(t, ",\"version\":\"" VERSION "\"");
+	stats_num(t, "pid", getpid());
+	stats_num(t, "uptime", (loop_now - server.began) / 1000);
+	text_str(t, ",\"command\":[");
+	for (char **arg = server.command.argv; *arg; arg++) {
+		text_str(t, arg == server.command.argv ? "" : ",");
+		stats_str(t, *arg);
+	}
+	text_str(t, "],\"sockets\":[");
+	for (int i = 0; i < addr_count; i++) {
+		text_str(t, i ? ",{\"addr\":" : "{\"addr\":");
+		stats_str(t, addrs[i].text);
+		text_str(t, ",\"mode\":");
+		stats_str(t, modes_of[modes[i] - STATS]);
+		stats_num(t, "accepted", server.tallies[i].accepted);
+		stats_num(t, "refused", server.tallies[i].refused);
+		text_str(t, "}");
+	}
+	text_str(t, "],\"sessions\":[");
+	on_stats(t);
+}
+
+static void admit(const struct listener *l, int fd, const union sock_name *peer)
+{
+	struct tally *tally = &server.tallies[l->addr - addrs];
 	char name[56] = "";
 	struct text t = {name, name + sizeof name - 1};
+	const char *refusal = 0;
 
 	net_text(&t, peer, fd);
 	if (!net_allows(nets, net_count, peer))
-		client_refuse(fd, name, "not allowed from this address");
-	else if (max_clients && client_count >= max_clients)
-		client_refuse(fd, name, "full");
+		refusal = "not allowed from this address";
+	else if (l->mode != STATS && max_clients && count() >= max_clients)
+		refusal = "full";
+	count_one(tally, !!refusal);
+	if (refusal)
+		client_refuse(fd, name, l->mode == STATS ? CLIENT_RAW : l->mode, refusal);
+	else if (l->mode == STATS)
+		answer_stats(fd);
 	else
-		on_accept(fd, name);
+		on_accept(fd, name, l->mode);
 }
 
 /* Out of descriptors: the spare one serves to tell the client. */
@@ -178,7 +256,7 @@ static void ready(struct source *src, unsigned what)
 	struct listener *l = (struct listener *)src;
 	union sock_name peer;
 
-	for (int i = 0; what & LOOP_READ && i < ACCEPTS; i++) {
+	for (int i = 0; what & LOOP_READ && i < ACCEPTS && want(src, &l->src.due); i++) {
 		int fd = sock_accept(src->fd, &peer);
 
 		if (fd >= 0 && !loop_fits(fd)) {
@@ -194,7 +272,7 @@ static void ready(struct source *src, unsigned what)
 				l->pause = loop_now + PAUSE;
 			return; /* and ECONNABORTED: the next one may be fine */
 		}
-		admit(fd, &peer);
+		admit(l, fd, &peer);
 	}
 }
 
@@ -206,8 +284,10 @@ static void default_nets(void)
 			"169.254.0.0/16,::1,fe80::/10,fc00::/7");
 }
 
-void server_listen(struct opt *o, void (*accepted)(int, const char *))
+void server_listen(struct opt *o, void (*accepted)(int, const char *, int))
 {
+	if (CFG_JAIL)
+		jail_check();
 	set_command(o);
 	default_nets();
 	daemon_home();
@@ -221,10 +301,24 @@ void server_listen(struct opt *o, void (*accepted)(int, const char *))
 			daemon_owns(addrs[i].text);
 		for (int k = 0; k < 2; k++)
 			if (fd[k] >= 0)
-				listeners[listener_count++].src.fd = fd[k];
+				listeners[listener_count++] = (struct listener){
+					.src.fd = fd[k], .addr = &addrs[i], .mode = modes[i]};
 	}
 	spare = open("/", O_PATH | O_CLOEXEC);
 	server.listening = 1;
+}
+
+void server_accept(int clients, void (*stats)(struct text *))
+{
+	on_stats = stats;
+	for (int i = 0; i < listener_count; i++) {
+		struct source *src = &listeners[i].src;
+
+		*src = (struct source){.fd = src->fd, .want = want, .ready = ready, .last = 1};
+		if (listeners[i].mode == STATS ? !!stats : clients)
+			loop_add(src);
+	}
+	server.began = loop_now;
 }
 
 void server_unlisten(void)
@@ -256,7 +350,7 @@ static void on_signal(int sig)
 		on_other(sig);
 }
 
-void server_start(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int))
+void server_start(void)
 {
 	static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGWINCH, 0};
 	mode_t mask = umask(0077);
@@ -268,10 +362,15 @@ void server_start(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(i
 		daemon_start();
 	if (pid_file)
 		daemon_pid_file(pid_file);
+	sig_open(signals);
+}
+
+void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int))
+{
 	on_end = end;
 	on_reaped = reaped;
 	on_other = other;
-	sig_open(signals, on_signal);
+	sig_listen(on_signal);
 }
 
 static void warn_open(void)
@@ -290,21 +389,96 @@ static void warn_open(void)
 
 void server_ready(void)
 {
-	for (int i = 0; i < listener_count; i++) {
-		struct source *src = &listeners[i].src;
-
-		*src = (struct source){.fd = src->fd, .want = want, .ready = ready, .last = 1};
-		loop_add(src);
-	}
 	warn_open();
 	daemon_ready(client_rules.verbose);
 }
 
+/* ---- a command that does not start ---- */
+
+int server_status(const struct failure *f)
+{
+	return pty_fail_status(f, &server.command);
+}
+
+void server_words(struct text *t, const struct failure *f)
+{
+	errno = f->err;
+	text_str(t, f->subject);
+	text_str(t, ": ");
+	text_str(t, server_status(f) == 127 ? "not found" : msg_errno());
+	text_str(t, f->subject == pty_what ? pty_hint(f->err) : "");
+}
+
 void server_failed(const struct failure *f)
 {
-	int status = pty_fail_status(f, &server.command);
+	char line[300];
+	struct text t = {line, line + sizeof line - 1};
 
-	errno = f->err;
-	die(status, f->subject, ": ", status == 127 ? "not found" : msg_errno(),
-		status == 1 ? pty_hint(f->err) : "");
+	server_words(&t, f);
+	*t.at = '\0';
+	die(server_status(f), line);
+}
+
+static int runnable(int dir, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(dir, path, &st, 0))
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	return faccessat(dir, path, X_OK, 0) ? errno : 0;
+}
+
+static int runnable_in(const char *dir, size_t len, const char *name)
+{
+	char path[PATH_MAX];
+	struct text t = {path, path + sizeof path - 1};
+
+	while (len-- && t.at < t.end)
+		*t.at++ = *dir++;
+	text_str(&t, "/");
+	text_str(&t, name);
+	*t.at = '\0';
+	return runnable(AT_FDCWD, path);
+}
+
+/* As execvpe(3) will look for it. */
+static int find_command(const char *name, int dir)
+{
+	const char *path = getenv("PATH");
+	int why = ENOENT;
+
+	if (strchr(name, '/'))
+		return runnable(dir, name);
+	for (path = path ? path : "/usr/local/bin:/bin:/usr/bin"; why; path++) {
+		size_t len = strcspn(path, ":");
+		int e = len ? runnable_in(path, len, name) : runnable(dir, name);
+
+		if (!e || e == EACCES)
+			why = e;
+		path += len;
+		if (!*path)
+			break;
+	}
+	return why;
+}
+
+void server_find_command(void)
+{
+	struct failure f = {server.command.dir, 0};
+	int dir = AT_FDCWD;
+
+	if (CFG_JAIL && jail_joins())
+		return;
+	if (f.subject && (dir = open(f.subject, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		f.err = errno;
+		server_failed(&f);
+	}
+	f.subject = server.command.argv[0];
+	f.err = find_command(f.subject, dir);
+	if (f.err)
+		server_failed(&f);
+	if (dir >= 0)
+		close(dir);
 }

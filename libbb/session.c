@@ -35,13 +35,14 @@ static struct session *of(struct source *src)
 static size_t room(const struct session *s)
 {
 	uint64_t pace = 0;
+	int anybody = 0;
 
-	if (!s->clients)
-		return s->ring.size;
 	for (const struct client *c = s->clients; c; c = c->next)
-		if (c->pos > pace)
-			pace = c->pos;
-	return ring_room(&s->ring, pace);
+		if (c->talks) {
+			anybody = 1;
+			pace = c->pos > pace ? c->pos : pace;
+		}
+	return anybody ? ring_room(&s->ring, pace) : s->ring.size;
 }
 
 int session_held(const struct session *s)
@@ -60,9 +61,11 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 {
 	ssize_t done = 0;
 
-	if (s->src.fd < 0 || s->exited)
+	s->in_bytes += n;
+	s->typed = n ? data[n - 1] : s->typed;
+	if (s->started && (s->src.fd < 0 || s->exited))
 		return;
-	if (!s->in.len)
+	if (s->started && !s->in.len)
 		done = io_write(s->src.fd, data, n);
 	if (done < 0)
 		done = 0; /* hung up for a moment: keep it for the next opener */
@@ -86,6 +89,9 @@ static void output(struct session *s)
 	uint64_t before = s->ring.head;
 	size_t left = room(s);
 	ssize_t got = 0;
+
+	if (!s->replays && left == s->ring.size)
+		ring_rewind(&s->ring); /* everything was taken: an idle session keeps one page */
 
 	for (int i = 0; left && i < READS; i++) {
 		size_t n = left;
@@ -147,31 +153,35 @@ static void ready(struct source *src, unsigned what)
 	}
 }
 
-struct failure session_start(struct session *s)
+struct failure session_begin(struct session *s, int *report)
 {
-	struct failure f;
-	int report;
+	struct failure f = {0};
 
+	*report = -1;
 	s->src.fd = -1;
+	s->started = 1;
+	s->began = loop_now;
 	if (pty_open(&s->pty, &s->size))
-		return (struct failure){"pseudoterminal", errno};
-	report = pty_spawn(&s->pty, s->command);
-	if (report < 0) {
+		return (struct failure){pty_what, errno};
+	*report = pty_spawn(&s->pty, s->command, s->env);
+	if (*report < 0) {
 		f = (struct failure){"fork", errno};
 		pty_close(&s->pty);
 		return f;
 	}
 	s->exited = s->over = 0;
 	s->drain = s->kill_at = s->retry = s->gather_until = 0;
-	f = pty_spawned(report);
-	if (f.err) {
-		waitpid(s->pty.pid, 0, 0);
-		pty_close(&s->pty);
-		return f;
-	}
 	s->src = (struct source){.fd = s->pty.master, .want = want, .ready = ready};
 	loop_add(&s->src);
 	return f;
+}
+
+struct failure session_start(struct session *s)
+{
+	int report;
+	struct failure f = session_begin(s, &report);
+
+	return f.err ? f : pty_spawned(report);
 }
 
 void session_exited(struct session *s, int wait_status)
@@ -202,4 +212,10 @@ void session_resize(struct session *s, const struct winsize *size)
 	s->size = *size;
 	if (s->pty.master >= 0)
 		pty_resize(&s->pty, size);
+}
+
+void session_signal(struct session *s, int sig)
+{
+	if (s->pty.master >= 0 && s->started && !s->exited)
+		pty_signal(&s->pty, sig);
 }

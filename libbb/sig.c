@@ -29,11 +29,10 @@ static void ready(struct source *s, unsigned what)
 
 static struct source source = {.want = want, .ready = ready};
 
-void sig_open(const int *signals, void (*handle)(int))
+void sig_open(const int *signals)
 {
 	sigset_t set;
 
-	on_signal = handle;
 	sigemptyset(&set);
 	for (; *signals; signals++) {
 		sigaddset(&set, *signals);
@@ -44,6 +43,11 @@ void sig_open(const int *signals, void (*handle)(int))
 		die(1, "signalfd: ", msg_errno());
 	sigaddset(&set, SIGPIPE); /* a failed write says EPIPE */
 	sigprocmask(SIG_BLOCK, &set, 0);
+}
+
+void sig_listen(void (*handle)(int))
+{
+	on_signal = handle;
 	loop_add(&source);
 }
 

@@ -1,0 +1,585 @@
+/* ptyrouter: run a command under a new pseudoterminal for every connection
+ *
+ * A keeper and its workers.  The keeper opens the sockets, never accepts, and holds up the workers:
+ * it starts -j of them, another whenever all are full, and a new one for one that died.  A worker
+ * accepts and serves up to SEATS sessions; few enough that select() costs an idle session's
+ * neighbours next to nothing, and what goes wrong in it takes no other sessions along.
+ *
+ *	keeper --- control socket --- worker: seat = session + its one client
+ *	   \------ control socket --- worker: ...
+ *
+ * On the control socket a worker says that it is full, and answers a question for statistics with
+ * its sessions.  How many sessions there are stands in a page that all share.
+ *
+ * applet ptyrouter PTYROUTER
+ * config PTYROUTER y the ptyrouter applet
+ * usage [OPTIONS] ADDR [COMMAND [ARG]...]
+ * options j: server
+ * option -j N  worker processes (1; a new one is started by itself when one is full)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+#include "libbb.h"
+
+enum {
+	SEATS = 96,
+	WORKERS = 64,
+	RING = 64 * 1024,
+	FIRST_PACKET = 50,  /* ms for sizes to come after the first packet */
+	FIRST_HELLO = 1000, /* ms for an extended client to say go */
+	EOF_AGAIN = 250,    /* ms, then twice that */
+	EOF_AGAIN_MAX = 32000,
+	GIVE_UP = 10000, /* ms: KILL comes 5 s after HUP, and 5 s to flush */
+	YOUNG = 1000,    /* ms: a worker that dies so soon is not replaced at once */
+	ANSWER = 1000,   /* ms for a worker to answer */
+};
+
+struct slot {
+	pid_t pid;
+	int sessions;
+};
+
+static struct shared {
+	int total;
+	struct slot worker[WORKERS];
+	struct tally tally[SERVER_ADDRS];
+} * shared;
+
+static int jobs = 1;
+static msec ending;
+
+static int all_sessions(void)
+{
+	return __atomic_load_n(&shared->total, __ATOMIC_RELAXED);
+}
+
+static void count_session(struct slot *slot, int change)
+{
+	__atomic_add_fetch(&shared->total, change, __ATOMIC_RELAXED);
+	slot->sessions += change;
+}
+
+/* ==== a worker ==== */
+
+struct seat {
+	struct session session;
+	struct source launch; /* brings what became of exec */
+	char env[SESSION_ENV];
+	msec eof_at, eof_wait;
+	tcflag_t eof_mode;
+	char taken, eof_sent;
+};
+
+static struct seat seats[SEATS];
+static struct slot *own;
+static int seats_used; /* no seat from here on was ever taken */
+
+/* ---- a session's beginning ---- */
+
+static unsigned launch_want(struct source *src, msec *due)
+{
+	(void)src, (void)due;
+	return LOOP_READ;
+}
+
+static void turn_out(struct seat *seat, const struct failure *f)
+{
+	char line[300];
+	struct text t = {line, line + sizeof line - 1};
+
+	server_words(&t, f);
+	*t.at = '\0';
+	if (seat->session.clients)
+		client_dismiss(seat->session.clients, line, server_status(f));
+}
+
+static void launch_ready(struct source *src, unsigned what)
+{
+	struct seat *seat = (struct seat *)((char *)src - offsetof(struct seat, launch));
+	struct failure f = pty_spawned(src->fd);
+
+	(void)what;
+	src->fd = -1;
+	loop_close(src);
+	if (f.err)
+		turn_out(seat, &f);
+}
+
+static void start(struct seat *seat)
+{
+	int report;
+	struct failure f = session_begin(&seat->session, &report);
+
+	if (f.err) {
+		turn_out(seat, &f);
+		return;
+	}
+	seat->launch = (struct source){.fd = report, .want = launch_want, .ready = launch_ready};
+	loop_add(&seat->launch);
+}
+
+/* Size and TERM are to be known before; but nobody waits for ever. */
+static msec start_at(const struct seat *seat)
+{
+	const struct client *c = seat->session.clients;
+
+	if (c->mode == CLIENT_RAW || seat->session.go)
+		return loop_now;
+	if (!c->packets)
+		return client_silent_at(c);
+	return c->heard + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
+}
+
+static size_t env_peer(char *env, const char *name)
+{
+	struct text t = {env, env + SESSION_ENV};
+
+	text_str(&t, "PTYBOX_PEER=");
+	text_str(&t, name);
+	return t.at - env + 1;
+}
+
+static void accepted(int fd, const char *name, int mode)
+{
+	struct seat *seat = seats;
+
+	while (seat < seats + SEATS && seat->taken)
+		seat++;
+	if (seat == seats + SEATS) {
+		client_refuse(fd, name, mode, "full");
+		return;
+	}
+	*seat = (struct seat){.taken = 1};
+	seat->session = (struct session){.src.fd = -1,
+		.pty = {.master = -1, .slave = -1},
+		.feed = client_feed,
+		.command = &server.command,
+		.env = seat->env,
+		.size = server.size};
+	if (ring_open(&seat->session.ring, RING)) {
+		seat->taken = 0;
+		client_refuse(fd, name, mode, "no memory");
+		return;
+	}
+	if (seat - seats >= seats_used)
+		seats_used = seat - seats + 1;
+	seat->session.env_len = env_peer(seat->env, name);
+	count_session(own, 1);
+	client_open(fd, &seat->session, name, mode);
+}
+
+/* ---- a session's end ---- */
+
+static void vacate(struct seat *seat)
+{
+	ring_close(&seat->session.ring);
+	seat->taken = 0;
+	count_session(own, -1);
+}
+
+/* The client's end of input, as a person would type it, and then again at growing intervals: a shell
+ * may use one up to submit half a line, a line discipline that changes (line editing between two
+ * commands) forgets one.  Where it would be a byte like others, it is sent once. */
+static void pass_eof(struct seat *seat)
+{
+	struct session *s = &seat->session;
+	tcflag_t canonical;
+	struct termios t;
+	unsigned char eof[2];
+
+	seat->eof_wait = seat->eof_wait ? 2 * seat->eof_wait : EOF_AGAIN;
+	if (seat->eof_wait > EOF_AGAIN_MAX)
+		seat->eof_wait = EOF_AGAIN_MAX;
+	seat->eof_at = loop_now + seat->eof_wait;
+	if (tcgetattr(s->pty.master, &t) || !(t.c_lflag & (ICANON | ISIG)) || !t.c_cc[VEOF])
+		return;
+	canonical = t.c_lflag & ICANON;
+	if (seat->eof_sent && !canonical && seat->eof_mode == canonical)
+		return;
+	eof[0] = eof[1] = t.c_cc[VEOF];
+	session_input(s, eof, seat->eof_sent || !s->typed || s->typed == '\n' ? 1 : 2);
+	seat->eof_sent = 1;
+	seat->eof_mode = canonical;
+}
+
+/* When something is to be done about a seat, and whether it can be. */
+static msec seat_due(const struct seat *seat)
+{
+	const struct session *s = &seat->session;
+
+	if (s->clients && !s->started)
+		return start_at(seat);
+	if (session_closed(s) || !s->started)
+		return s->clients || seat->launch.fd > 0 ? NEVER : loop_now;
+	if (s->exited || s->kill_at)
+		return NEVER;
+	if (!s->clients)
+		return loop_now;
+	if (s->clients->eof && !s->in.len)
+		return seat->eof_at;
+	return NEVER;
+}
+
+static void seat_serve(struct seat *seat)
+{
+	struct session *s = &seat->session;
+
+	if (s->clients && !s->started)
+		start(seat);
+	else if (session_closed(s) || !s->started)
+		vacate(seat);
+	else if (!s->clients)
+		session_hangup(s);
+	else
+		pass_eof(seat);
+}
+
+/* ---- a worker's life ---- */
+
+static struct source control = {.fd = -1};
+static struct queue answers;
+
+static int may_leave(void)
+{
+	int workers = 0, room = 0;
+
+	if (own->sessions || client_alive)
+		return 0;
+	if (ending)
+		return 1;
+	for (int i = 0; i < WORKERS; i++) {
+		const struct slot *w = &shared->worker[i];
+
+		workers += w->pid > 0;
+		room |= w->pid > 0 && w != own && w->sessions < SEATS;
+	}
+	return workers > jobs && room;
+}
+
+static unsigned worker_want(struct source *src, msec *due)
+{
+	(void)src;
+	if (ending)
+		due_at(due, ending + GIVE_UP);
+	if (may_leave() || (own->sessions >= SEATS) != server.paused)
+		due_at(due, loop_now);
+	for (int i = 0; i < seats_used; i++)
+		if (seats[i].taken)
+			due_at(due, seat_due(&seats[i]));
+	return 0;
+}
+
+static void worker_ready(struct source *src, unsigned what)
+{
+	(void)src, (void)what;
+	for (int i = 0; i < seats_used; i++)
+		if (seats[i].taken && seat_due(&seats[i]) <= loop_now)
+			seat_serve(&seats[i]);
+	if (may_leave() || (ending && loop_now >= ending + GIVE_UP))
+		loop_stop();
+	if ((own->sessions >= SEATS) == server.paused)
+		return;
+	server.paused = own->sessions >= SEATS;
+	if (server.paused)
+		queue_put(&answers, "F", 1);
+}
+
+static struct source worker = {.fd = -1, .want = worker_want, .ready = worker_ready};
+
+static void worker_end(void)
+{
+	ending = loop_now;
+	server_unlisten();
+	for (int i = 0; i < seats_used; i++)
+		if (seats[i].taken && seats[i].session.started)
+			session_hangup(&seats[i].session);
+		else if (seats[i].taken && seats[i].session.clients)
+			client_dismiss(seats[i].session.clients, "the server ends", 1);
+}
+
+static void worker_reaped(pid_t pid, int status)
+{
+	for (int i = 0; i < seats_used; i++)
+		if (seats[i].taken && seats[i].session.pty.pid == pid)
+			session_exited(&seats[i].session, status);
+}
+
+static void answer_stats(void)
+{
+	static char line[QUEUE_SIZE / 2];
+	struct text t = {line, line + sizeof line};
+
+	text_str(&t, "S");
+	for (int i = 0; i < seats_used; i++)
+		if (seats[i].taken && t.end - t.at > 512) {
+			text_str(&t, ",");
+			stats_session(&t, &seats[i].session);
+		}
+	queue_put(&answers, line, t.at - line);
+	queue_put(&answers, "", 1);
+}
+
+static unsigned control_want(struct source *src, msec *due)
+{
+	(void)src, (void)due;
+	return LOOP_READ | (answers.len ? LOOP_WRITE : 0);
+}
+
+static void control_ready(struct source *src, unsigned what)
+{
+	char question;
+	ssize_t n;
+
+	if (what & LOOP_WRITE) {
+		io_flush(src->fd, &answers);
+		return;
+	}
+	n = io_read(src->fd, &question, 1);
+	if (n > 0) {
+		answer_stats();
+	} else if (n < 0) { /* the keeper is gone */
+		loop_close(src);
+		worker_end();
+	}
+}
+
+static _Noreturn void work(struct slot *slot, int fd)
+{
+	own = slot;
+	loop_forget();
+	daemon_disown();
+	control = (struct source){.fd = fd, .want = control_want, .ready = control_ready};
+	loop_add(&control);
+	loop_add(&worker);
+	server_signals(worker_end, worker_reaped, 0);
+	server_accept(1, 0);
+	loop_run();
+	_exit(0);
+}
+
+/* ==== the keeper ==== */
+
+static struct hand {
+	struct source src; /* the control socket */
+	msec started;
+	char asked, answering;
+} hands[WORKERS];
+
+static msec wait_until, asked_at;
+static struct text *report;
+
+static int is_alive(int i)
+{
+	return shared->worker[i].pid > 0;
+}
+
+static int alive(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < WORKERS; i++)
+		n += is_alive(i);
+	return n;
+}
+
+static int full(void)
+{
+	for (int i = 0; i < WORKERS; i++)
+		if (is_alive(i) && shared->worker[i].sessions < SEATS)
+			return 0;
+	return 1;
+}
+
+static int missing(void)
+{
+	return !ending && (alive() < jobs || full()) && alive() < WORKERS;
+}
+
+/* ---- statistics ---- */
+
+static int answered(void)
+{
+	for (int i = 0; i < WORKERS; i++)
+		if (is_alive(i) && hands[i].asked)
+			return 0;
+	return 1;
+}
+
+/* 'F', a worker is full: the wake-up is all.  'S' and its sessions, a comma before each, up to NUL. */
+static void hear_worker(struct hand *h, const char *data, size_t n)
+{
+	for (; n; data++, n--) {
+		char one[2] = {*data, '\0'};
+
+		if (!h->answering)
+			h->answering = *data == 'S';
+		else if (!*data)
+			h->answering = h->asked = 0;
+		else if (report && h->asked && !(*data == ',' && report->at[-1] == '['))
+			text_str(report, one);
+	}
+}
+
+static void ask_workers(struct text *t)
+{
+	report = t;
+	asked_at = loop_now;
+	for (int i = 0; i < WORKERS; i++)
+		if (is_alive(i))
+			hands[i].asked = io_write(hands[i].src.fd, "S", 1) == 1;
+}
+
+/* ---- the workers' lives ---- */
+
+static unsigned hand_want(struct source *src, msec *due)
+{
+	(void)src, (void)due;
+	return LOOP_READ;
+}
+
+static void hand_ready(struct source *src, unsigned what)
+{
+	char buf[4096];
+	ssize_t n = io_read(src->fd, buf, sizeof buf);
+
+	(void)what;
+	if (n > 0)
+		hear_worker((struct hand *)src, buf, n);
+	else if (n < 0)
+		loop_close(src);
+}
+
+static void keeper_reaped(pid_t pid, int status)
+{
+	(void)status;
+	for (int i = 0; i < WORKERS; i++) {
+		struct slot *slot = &shared->worker[i];
+
+		if (slot->pid != pid)
+			continue;
+		__atomic_sub_fetch(&shared->total, slot->sessions, __ATOMIC_RELAXED);
+		if (loop_now - hands[i].started < YOUNG)
+			wait_until = loop_now + YOUNG;
+		*slot = (struct slot){0};
+		hands[i].asked = 0;
+		loop_close(&hands[i].src);
+	}
+}
+
+static unsigned keeper_want(struct source *src, msec *due)
+{
+	(void)src;
+	if (ending)
+		due_at(due, alive() ? ending + GIVE_UP + 1000 : loop_now);
+	else if (missing())
+		due_at(due, wait_until);
+	if (report)
+		due_at(due, answered() ? loop_now : asked_at + ANSWER);
+	return 0;
+}
+
+/* A new worker is forked outside the loop, which it will turn for itself. */
+static void keeper_ready(struct source *src, unsigned what)
+{
+	(void)src, (void)what;
+	if (report && (answered() || loop_now >= asked_at + ANSWER)) {
+		report = 0;
+		stats_end();
+	}
+	if ((missing() && loop_now >= wait_until) ||
+		(ending && (!alive() || loop_now >= ending + GIVE_UP + 1000)))
+		loop_stop();
+}
+
+static struct source keeper = {.fd = -1, .want = keeper_want, .ready = keeper_ready};
+
+static void keeper_end(void)
+{
+	if (!ending)
+		ending = loop_now;
+	server_unlisten();
+	for (int i = 0; i < WORKERS; i++)
+		if (is_alive(i))
+			kill(shared->worker[i].pid, SIGTERM);
+}
+
+static int free_hand(void)
+{
+	int i = 0;
+
+	while (i < WORKERS && (is_alive(i) || !hands[i].src.closed))
+		i++;
+	return i;
+}
+
+static void hire(void)
+{
+	int fd[2], i = free_hand();
+	struct slot *slot = &shared->worker[i];
+	pid_t pid;
+
+	wait_until = loop_now + YOUNG;
+	if (i == WORKERS || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
+		return;
+	*slot = (struct slot){0};
+	pid = _Fork();
+	if (!pid) {
+		for (int k = 0; k < WORKERS; k++)
+			if (is_alive(k))
+				close(hands[k].src.fd);
+		close(fd[0]);
+		work(slot, fd[1]);
+	}
+	close(fd[1]);
+	if (pid < 0) {
+		close(fd[0]);
+		return;
+	}
+	slot->pid = pid;
+	wait_until = 0;
+	hands[i] = (struct hand){.src = {.fd = fd[0], .want = hand_want, .ready = hand_ready}};
+	hands[i].started = loop_now;
+	loop_add(&hands[i].src);
+}
+
+int ptyrouter_main(char **argv, const char *options)
+{
+	struct opt o = {.argv = argv + 1, .spec = options};
+	int c;
+
+	while ((c = opt_next(&o)) >= 0)
+		if (c == 'j')
+			jobs = opt_num(&o, 1, WORKERS);
+		else
+			server_option(&o, c);
+	shared = mmap(0, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		die(1, "no memory: ", msg_errno());
+	server.tallies = shared->tally;
+	server.sessions = all_sessions;
+	for (int i = 0; i < WORKERS; i++)
+		hands[i].src.closed = 1;
+	server_listen(&o, accepted);
+	server_find_command();
+	server_start();
+	server_signals(keeper_end, keeper_reaped, 0);
+	loop_add(&keeper);
+	server_accept(0, ask_workers);
+	server_ready();
+	do {
+		while (missing() && loop_now >= wait_until)
+			hire();
+		loop_run();
+	} while (!ending || (alive() && loop_now < ending + GIVE_UP + 1000));
+	for (int i = 0; i < WORKERS; i++)
+		if (is_alive(i))
+			kill(shared->worker[i].pid, SIGKILL);
+	server_unlisten();
+	return 0;
+}

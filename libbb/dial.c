@@ -1,0 +1,112 @@
+/* dial.c: a connection to an address, as often as it takes.
+ *
+ * An address may stand for several names (localhost, DNS); they are tried in turn, and of all that
+ * went wrong the first is what the person hears.  Lookups and connects are waited for in the loop.
+ *
+ *	dial: lookup -> connect -> up()
+ *	         \          \ next name
+ *	          \----------+-> failed()
+ */
+#include <errno.h>
+#include "libbb.h"
+
+static const struct addr *address;
+static struct sock_names names;
+static int next;
+static const char *first_reason;
+static void (*on_up)(int fd, int reset);
+static void (*on_failed)(const char *reason);
+
+static void connect_next(void);
+
+static void fail(const char *reason)
+{
+	if (!first_reason)
+		first_reason = reason;
+	if (next < names.count) {
+		connect_next();
+		return;
+	}
+	on_failed(first_reason);
+}
+
+/* ---- connecting ---- */
+
+static unsigned connect_want(struct source *src, msec *due)
+{
+	(void)src, (void)due;
+	return LOOP_WRITE;
+}
+
+/* A reset may overtake what was sent before it: then there is something to read after all. */
+static void connect_ready(struct source *src, unsigned what)
+{
+	int e = sock_error(src->fd), fd = src->fd;
+
+	(void)what;
+	if (!e || sock_unread(fd)) {
+		src->fd = -1; /* not the loop's to close: it is the caller's now */
+		loop_close(src);
+		on_up(fd, e);
+		return;
+	}
+	loop_close(src);
+	errno = e;
+	fail(msg_errno());
+}
+
+static struct source tries[SOCK_NAMES]; /* one is buried while the next begins */
+
+static void connect_next(void)
+{
+	struct source *try = &tries[next];
+	int fd = sock_connect(&names.name[next++]);
+
+	if (fd < 0) {
+		fail(msg_errno());
+		return;
+	}
+	*try = (struct source){.fd = fd, .want = connect_want, .ready = connect_ready};
+	loop_add(try);
+}
+
+static void resolved(void)
+{
+	if (names.count)
+		connect_next();
+	else
+		fail(names.why);
+}
+
+/* ---- looking up ---- */
+
+static unsigned lookup_want(struct source *src, msec *due)
+{
+	(void)src, (void)due;
+	return LOOP_READ;
+}
+
+static void lookup_ready(struct source *src, unsigned what)
+{
+	(void)what;
+	loop_close(src);
+	if (io_read(src->fd, &names, sizeof names) != sizeof names)
+		names = (struct sock_names){.why = "name lookup failed"};
+	resolved();
+}
+
+static struct source lookup = {.fd = -1, .want = lookup_want, .ready = lookup_ready};
+
+void dial(const struct addr *a, void (*up)(int, int), void (*failed)(const char *))
+{
+	address = a;
+	on_up = up;
+	on_failed = failed;
+	next = 0;
+	first_reason = 0;
+	lookup.fd = sock_resolve(address, &names);
+	if (lookup.fd < 0)
+		resolved();
+	else
+		loop_add(&lookup);
+}

@@ -1,0 +1,216 @@
+/* hear.c: what a client of a server says, in whatever mode it speaks.
+ *
+ *	          first bytes 0 ? ? 100..102
+ *	CLIENT_NEW --------------------------> CLIENT_FRAMED --first packet is HELLO--> CLIENT_EXTENDED
+ *	    |  anything else                   (uWSGI's client: no answer is framed)
+ *	    +-------> CLIENT_RAW
+ *
+ * On -r sockets a client is raw from the start, on -f sockets framed.  Everything here is bounded by
+ * the bytes that came: payloads are passed on in pieces, unknown types are skipped, and a number that
+ * is no signal or no size does nothing.
+ *
+ * config FRAMED y framed mode: window size, signals and exit status over the wire
+ */
+#include <signal.h>
+#include <string.h>
+#include "libbb.h"
+
+static unsigned long stamp; /* who typed or resized last */
+
+/* ---- the window size of a shared terminal ---- */
+
+static void say_size(struct client *c, const struct winsize *size)
+{
+	if (c->mode == CLIENT_EXTENDED &&
+		(wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
+			wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
+		c->broken = 1;
+}
+
+void hear_size(struct session *s)
+{
+	const struct client *latest = 0;
+	struct winsize size = s->size;
+
+	for (struct client *c = s->clients; c; c = c->next)
+		if (!c->watch && (c->rows || c->cols) && (!latest || c->stamp > latest->stamp))
+			latest = c;
+	if (!latest)
+		return;
+	size.ws_row = latest->rows ? latest->rows : size.ws_row;
+	size.ws_col = latest->cols ? latest->cols : size.ws_col;
+	if (size.ws_row == s->size.ws_row && size.ws_col == s->size.ws_col)
+		return;
+	session_resize(s, &size);
+	for (struct client *c = s->clients; c; c = c->next)
+		if (c != latest)
+			say_size(c, &size);
+}
+
+static void active(struct client *c)
+{
+	c->typed = loop_now;
+	c->stamp = ++stamp;
+}
+
+/* ---- input ---- */
+
+static void type(struct client *c, const unsigned char *data, size_t n)
+{
+	if (c->watch || !c->session)
+		return;
+	c->session->go = 1;
+	if (!n)
+		return;
+	active(c);
+	hear_size(c->session);
+	c->in += n;
+	session_input(c->session, data, n);
+}
+
+/* ---- the environment of a session that has not started ---- */
+
+static int env_allowed(const char *s, size_t n)
+{
+	static const char *const names[] = {"TERM=", "LANG=", "COLORTERM=", "LC_"};
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_.+-@:,=";
+	const char *value = memchr(s, '=', n);
+	int known = 0;
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		known |= !strncmp(s, names[i], strlen(names[i]));
+	return known && value && value[1] != '-' && strspn(s, plain) == n;
+}
+
+/* Collected at the end of the session's list of strings, kept when it is whole and allowed. */
+static void env(struct client *c, const struct frame *f)
+{
+	struct session *s = c->session;
+	char *to;
+
+	if (!s || !s->env || s->started || f->size >= SESSION_ENV - s->env_len)
+		return;
+	to = s->env + s->env_len;
+	memcpy(to + f->size - f->left - f->len, f->part, f->len);
+	to[f->size] = '\0';
+	if (!f->left && strlen(to) == f->size && env_allowed(to, f->size))
+		s->env_len += f->size + 1;
+}
+
+/* ---- frames ---- */
+
+static void hello(struct client *c)
+{
+	static const char welcome[] = "ptybox/1";
+
+	c->mode = CLIENT_EXTENDED;
+	c->wire.framed = 1;
+	c->broken |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
+	if (c->session)
+		say_size(c, &c->session->size);
+}
+
+static void extended(struct client *c, const struct frame *f)
+{
+	switch (f->type) {
+	case FRAME_EOF:
+		c->eof = 1;
+		break;
+	case FRAME_PING:
+		c->broken |= wire_frame(&c->wire, FRAME_PING, f->size, 0);
+		break;
+	case FRAME_WATCH:
+		c->watch = 1;
+		if (c->session)
+			hear_size(c->session);
+		break;
+	case FRAME_ENV:
+		env(c, f);
+		break;
+	}
+}
+
+static void handle(struct client *c, const struct frame *f)
+{
+	if (!c->packets) {
+		c->packets = 1;
+		c->heard = loop_now;
+		if (f->type == FRAME_HELLO) {
+			hello(c);
+			return;
+		}
+	}
+	if (f->type == FRAME_HELLO)
+		;
+	else if (f->type == FRAME_DATA)
+		type(c, f->part, f->len);
+	else if (f->type == FRAME_ROWS && f->size)
+		c->rows = f->size, c->resized = 1;
+	else if (f->type == FRAME_COLS && f->size)
+		c->cols = f->size, c->resized = 1;
+	else if (f->type < FRAME_ROWS && !c->watch && c->session) {
+		c->session->go |= c->mode != CLIENT_EXTENDED;
+		session_signal(c->session, f->type);
+	} else if (c->mode == CLIENT_EXTENDED)
+		extended(c, f);
+}
+
+/* Rows and columns that arrive together are set together. */
+static void resize(struct client *c)
+{
+	if (!c->resized || !c->session || c->watch)
+		return;
+	c->resized = 0;
+	active(c);
+	hear_size(c->session);
+}
+
+static int frames(struct client *c, const unsigned char *data, size_t n)
+{
+	int got;
+
+	while ((got = frame_next(&c->wire.in, &data, &n)) == FRAME_GOT && !c->broken)
+		handle(c, &c->wire.in);
+	resize(c);
+	return got == FRAME_BAD || c->broken ? -1 : 0;
+}
+
+/* ---- telling modes apart ---- */
+
+static int settle(struct client *c, int framed)
+{
+	size_t n = c->first_len;
+
+	c->first_len = 0;
+	c->mode = framed ? CLIENT_FRAMED : CLIENT_RAW;
+	if (framed)
+		return frames(c, c->first, n);
+	if (n)
+		type(c, c->first, n);
+	return 0;
+}
+
+int hear_nothing_more(struct client *c)
+{
+	return c->mode == CLIENT_NEW ? settle(c, 0) : 0;
+}
+
+int hear(struct client *c, const unsigned char *data, size_t n)
+{
+	while (c->mode == CLIENT_NEW && n) {
+		int framed;
+
+		c->first[c->first_len++] = *data++;
+		n--;
+		framed = frame_starts(c->first, c->first_len);
+		if (framed && settle(c, framed > 0))
+			return -1;
+	}
+	if (!n)
+		return 0;
+	if (c->mode != CLIENT_RAW)
+		return frames(c, data, n);
+	type(c, data, n);
+	return 0;
+}

@@ -1,0 +1,375 @@
+/* jail.c: where the command runs, and as whom.
+ *
+ * All of it happens in the command's process between fork and exec; the server, and with it the
+ * sockets, stays in the outer world.  Only a process namespace is different, because it takes in
+ * children, not the caller: a new one comes with clone(2), and to join one the server itself steps
+ * in for the moment of the fork.
+ *
+ *	clone (pid, user) -> join (-t) -> unshare (-N) -> hostname -> groups, group, user
+ *
+ * Names of users are looked up at start in /etc/passwd and /etc/group, read here because libc's way
+ * costs 22 KB (allocation, stdio, nscd).
+ *
+ * config JAIL y users, namespaces and hostname of the command (-u, -N, -t, -H)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "libbb.h"
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+
+/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
+#ifdef SYS_setuid32
+enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
+#else
+enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
+#endif
+
+enum { GROUPS = 64, FIELDS = 4, AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
+
+static const struct {
+	const char *name;
+	unsigned flag;
+} spaces[] = {
+	{"user", CLONE_NEWUSER},
+	{"pid", CLONE_NEWPID},
+	{"net", CLONE_NEWNET},
+	{"ipc", CLONE_NEWIPC},
+	{"uts", CLONE_NEWUTS},
+	{"cgroup", CLONE_NEWCGROUP},
+	{"mnt", CLONE_NEWNS},
+};
+
+enum { SPACES = sizeof spaces / sizeof *spaces };
+
+static unsigned unshared;
+static unsigned long join_pid;
+static const char *hostname;
+static char has_user;
+static uid_t uid, outer_uid;
+static gid_t gid, outer_gid, groups[GROUPS];
+static int group_count;
+
+/* ---- users ---- */
+
+/* Every line of a colon-separated file, cut into its first fields, until each() returns 1. */
+static int scan(const char *path, int (*each)(char **field, const char *key), const char *key)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), found = 0;
+	struct stat st;
+	char *text, *end, *eol;
+
+	if (fd < 0 || fstat(fd, &st) || !st.st_size)
+		return 0;
+	text = mmap(0, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (text == MAP_FAILED)
+		return 0;
+	end = text + st.st_size;
+	for (char *p = text; !found && (eol = memchr(p, '\n', end - p)); p = eol + 1) {
+		char *field[FIELDS] = {0};
+
+		*eol = '\0';
+		for (int i = 0; p && i < FIELDS; i++) {
+			field[i] = p;
+			p = strchr(p, ':');
+			if (p)
+				*p++ = '\0';
+		}
+		found = field[FIELDS - 1] && each(field, key);
+	}
+	munmap(text, end - text);
+	return found;
+}
+
+static int is_number(const char *s, unsigned long *n)
+{
+	return !num_parse(s, 10, 0xfffffffe, n);
+}
+
+/* name:password:uid:gid:... */
+static int user_line(char **field, const char *key)
+{
+	unsigned long u, g, wanted;
+
+	if (!is_number(field[2], &u) || !is_number(field[3], &g))
+		return 0;
+	if (strcmp(field[0], key) && !(is_number(key, &wanted) && wanted == u))
+		return 0;
+	uid = u;
+	gid = g;
+	return 1;
+}
+
+/* name:password:gid:user,user... */
+static int group_line(char **field, const char *key)
+{
+	unsigned long g;
+
+	if (!is_number(field[2], &g) || strcmp(field[0], key))
+		return 0;
+	gid = g;
+	return 1;
+}
+
+static int member_line(char **field, const char *user)
+{
+	size_t len = strlen(user);
+	unsigned long g;
+
+	if (!is_number(field[2], &g))
+		return 0;
+	for (const char *m = field[3]; *m; m += strcspn(m, ","), m += *m == ',')
+		if (!strncmp(m, user, len) && (!m[len] || m[len] == ',')) {
+			groups[group_count++] = g;
+			break;
+		}
+	return group_count == GROUPS;
+}
+
+static void set_user(const struct opt *o)
+{
+	static char user[256];
+	char *group;
+	unsigned long n;
+
+	if (strlen(o->value) >= sizeof user)
+		die(1, "-u ", o->value, ": no such user");
+	strcpy(user, o->value);
+	group = strchr(user, ':');
+	if (group)
+		*group++ = '\0';
+	if (!scan("/etc/passwd", user_line, user)) {
+		if (!is_number(user, &n))
+			die(1, "-u ", user, ": no such user");
+		uid = gid = n; /* not group 0, whatever the table lacks */
+	}
+	if (group && is_number(group, &n))
+		gid = n;
+	else if (group && !scan("/etc/group", group_line, group))
+		die(1, "-u ", group, ": no such group");
+	if (!group)
+		scan("/etc/group", member_line, user);
+	if (group_count < GROUPS)
+		groups[group_count++] = gid;
+	has_user = 1;
+}
+
+static const char *become_user(void)
+{
+	if (!has_user)
+		return 0;
+	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
+		return "terminal";
+	if (syscall(SETGROUPS, group_count, groups) && !(errno == EPERM && uid == geteuid()))
+		return "setgroups";
+	if (syscall(SETGID, gid))
+		return "setgid";
+	return syscall(SETUID, uid) ? "setuid" : 0;
+}
+
+/* ---- namespaces ---- */
+
+static void set_spaces(const struct opt *o)
+{
+	const char *s = o->value;
+
+	for (;; s++) {
+		size_t len = strcspn(s, ",");
+		int i = 0;
+
+		while (i < SPACES &&
+			(strlen(spaces[i].name) != len || strncmp(spaces[i].name, s, len)))
+			i++;
+		if (i == SPACES)
+			die(1, "-N ", o->value,
+				": not a list of uts, ipc, net, mnt, pid, cgroup, user");
+		unshared |= spaces[i].flag;
+		s += len;
+		if (!*s)
+			return;
+	}
+}
+
+static int open_proc(unsigned long pid, const char *what, const char *which, int flags)
+{
+	char path[64];
+	struct text t = {path, path + sizeof path - 1};
+
+	text_str(&t, "/proc/");
+	if (pid)
+		text_num(&t, pid);
+	else
+		text_str(&t, "self");
+	text_str(&t, what);
+	text_str(&t, which);
+	*t.at = '\0';
+	return open(path, flags | O_CLOEXEC);
+}
+
+/* The namespace of a process, or -1; *ours when it is our own, which cannot be joined again. */
+static int open_space(int i, int *ours)
+{
+	int fd = open_proc(join_pid, "/ns/", spaces[i].name, O_RDONLY);
+	int own = open_proc(0, "/ns/", spaces[i].name, O_RDONLY);
+	struct stat a, b;
+
+	*ours = fd >= 0 && own >= 0 && !fstat(fd, &a) && !fstat(own, &b) && a.st_ino == b.st_ino;
+	close(own);
+	return fd;
+}
+
+static const char *join(void)
+{
+	int space[SPACES], ours[SPACES];
+	int root = open_proc(join_pid, "/root", "", O_PATH | O_DIRECTORY);
+	int cwd = open_proc(join_pid, "/cwd", "", O_PATH | O_DIRECTORY);
+
+	if (root < 0 || cwd < 0)
+		return "-t";
+	for (int i = 0; i < SPACES; i++)
+		space[i] = open_space(i, &ours[i]);
+	for (int i = 0; i < SPACES; i++)
+		if (space[i] >= 0 && !ours[i] && spaces[i].flag != CLONE_NEWPID &&
+			setns(space[i], 0))
+			return "-t: setns";
+	if (fchdir(root) || chroot(".") || fchdir(cwd))
+		return "-t: root";
+	return 0;
+}
+
+static int put(const char *path, const char *before, unsigned long n, const char *after)
+{
+	char line[64];
+	struct text t = {line, line + sizeof line};
+	int fd = open(path, O_WRONLY | O_CLOEXEC), bad;
+
+	if (fd < 0)
+		return -1;
+	text_str(&t, before);
+	if (after)
+		text_num(&t, n);
+	text_str(&t, after ? after : "");
+	bad = io_write_all(fd, line, t.at - line);
+	close(fd);
+	return bad;
+}
+
+/* The caller becomes root inside: user_namespaces(7). */
+static const char *map_user(void)
+{
+	put("/proc/self/setgroups", "deny", 0, 0); /* Linux 3.19 */
+	if (put("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
+		put("/proc/self/gid_map", "0 ", outer_gid, " 1"))
+		return "-N user";
+	return syscall(SETGID, 0) || syscall(SETUID, 0) ? "-N user" : 0;
+}
+
+static const char *unshare_spaces(void)
+{
+	if (unshared & ~AT_CLONE && unshare(unshared & ~AT_CLONE))
+		return "-N: unshare";
+	if (!(unshared & CLONE_NEWNS))
+		return 0;
+	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0))
+		return "-N mnt";
+	if (unshared & CLONE_NEWPID) /* or ps would show the outer world; /proc may not exist */
+		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+int jail_option(const struct opt *o, int letter)
+{
+	switch (letter) {
+	case 'u':
+		set_user(o);
+		break;
+	case 'N':
+		set_spaces(o);
+		break;
+	case 't':
+		join_pid = opt_num(o, 1, 0x7fffffff);
+		break;
+	case 'H':
+		hostname = o->value;
+		break;
+	default:
+		return 0;
+	}
+	return 1;
+}
+
+void jail_check(void)
+{
+	if (hostname && !join_pid && !(unshared & CLONE_NEWUTS))
+		die(1, "-H ", hostname, ": needs -N uts or -t");
+}
+
+int jail_joins(void)
+{
+	return join_pid != 0;
+}
+
+unsigned jail_clone(void)
+{
+	outer_uid = geteuid();
+	outer_gid = getegid();
+	return unshared & AT_CLONE;
+}
+
+int jail_step_in(int *back)
+{
+	enum { PID = 1 };
+	int ours, space;
+
+	*back = -1;
+	if (!join_pid)
+		return 0;
+	space = open_space(PID, &ours);
+	if (space >= 0 && !ours) {
+		*back = open_proc(0, "/ns/", spaces[PID].name, O_RDONLY);
+		if (setns(space, CLONE_NEWPID)) {
+			ours = errno;
+			close(space);
+			close(*back);
+			errno = ours;
+			return -1;
+		}
+	}
+	close(space);
+	return 0;
+}
+
+void jail_step_out(int back)
+{
+	if (back < 0)
+		return;
+	setns(back, CLONE_NEWPID);
+	close(back);
+}
+
+const char *jail_enter(void)
+{
+	const char *bad = 0;
+
+	if (unshared & CLONE_NEWUSER)
+		bad = map_user();
+	if (!bad && join_pid)
+		bad = join();
+	if (!bad)
+		bad = unshare_spaces();
+	if (!bad && hostname && sethostname(hostname, strlen(hostname)))
+		bad = "-H";
+	return bad ? bad : become_user();
+}
