@@ -70,7 +70,6 @@ static void count_session(struct slot *slot, int change)
 struct seat {
 	struct session session;
 	struct source launch; /* brings what became of exec */
-	char env[SESSION_ENV];
 	msec eof_at, eof_wait;
 	tcflag_t eof_mode;
 	char taken, eof_sent;
@@ -160,7 +159,6 @@ static void accepted(int fd, const char *name, int mode)
 		.pty = {.master = -1, .slave = -1},
 		.feed = client_feed,
 		.command = &server.command,
-		.env = seat->env,
 		.size = server.size};
 	if (ring_open(&seat->session.ring, RING)) {
 		seat->taken = 0;
@@ -169,7 +167,8 @@ static void accepted(int fd, const char *name, int mode)
 	}
 	if (seat - seats >= seats_used)
 		seats_used = seat - seats + 1;
-	seat->session.env_len = env_peer(seat->env, name);
+	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
+	seat->session.env_len = env_peer(seat->session.env, name);
 	count_session(own, 1);
 	client_open(fd, &seat->session, name, mode);
 }

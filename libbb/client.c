@@ -1,7 +1,7 @@
 /* client.c: a connection to a session, and its read position in the session's ring.
  *
- * A client is at the place of its descriptor in one static table; the pages of that table nobody
- * uses are never touched.  What it says is hear.c's; here it is served: when its output begins, how
+ * Clients stand in one static table, the first free place first, so that its pages are touched only
+ * as far as there are clients.  What it says is hear.c's; here it is served: when its output begins, how
  * it keeps up, and how it leaves.
  *
  * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
@@ -77,6 +77,7 @@ static void gone(struct client *c, const char *why)
 static void bury(struct source *src)
 {
 	wire_close(&of(src)->wire);
+	of(src)->src.want = 0; /* a free place */
 	client_alive--;
 }
 
@@ -419,10 +420,13 @@ static void ready(struct source *src, unsigned what)
 
 static struct client *place(int fd, const char *name, int mode)
 {
-	struct client *c = &table[fd];
-	struct text t = {c->name, c->name + sizeof c->name - 1};
+	struct client *c = table;
+	struct text t;
 
+	while (c->src.want) /* there are as many places as descriptors */
+		c++;
 	*c = (struct client){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
+	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
 	c->mode = CFG_FRAMED ? mode : CLIENT_RAW;

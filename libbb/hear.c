@@ -83,19 +83,22 @@ static int env_allowed(const char *s, size_t n)
 	return known && value && value[1] != '-' && strspn(s, plain) == n;
 }
 
-/* Collected at the end of the session's list of strings, kept when it is whole and allowed. */
+/* Collected one byte behind the end of the session's strings, and moved there when it is whole and
+ * allowed: until then a NUL keeps it out. */
 static void env(struct client *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	char *to;
 
-	if (!s || !s->env || s->started || f->size >= SESSION_ENV - s->env_len)
+	if (!s || !s->env || s->started || f->size + 3 > SESSION_ENV - (int)s->env_len)
 		return;
-	to = s->env + s->env_len;
+	to = s->env + s->env_len + 1;
 	memcpy(to + f->size - f->left - f->len, f->part, f->len);
 	to[f->size] = '\0';
-	if (!f->left && strlen(to) == f->size && env_allowed(to, f->size))
-		s->env_len += f->size + 1;
+	if (f->left || strlen(to) != f->size || !env_allowed(to, f->size))
+		return;
+	memmove(to - 1, to, f->size + 1);
+	s->env_len += f->size + 1;
 }
 
 /* ---- frames ---- */

@@ -424,7 +424,7 @@ int tell_clock(struct teller *t);
 
 struct client;
 
-enum { SESSION_ENV = 512 };
+enum { SESSION_ENV = 1024 };
 
 struct session {
 	struct source src; /* the master; first member */

@@ -11,7 +11,7 @@
 //   load touch [-d] ADDR                    comes and goes again; waits till there is a server
 // The server:
 //   load mem PID...       all of them: "PSS, private dirty KiB, file-backed pages, processes"
-//   load kill PID
+//   load kill PID         and all below it
 //   load port             a free TCP port
 //
 // ADDR is a path or IPV4:PORT. PID stands for that process and those of its descendants that run
@@ -124,8 +124,8 @@ static bool is_member(pid_t pid)
 	return false;
 }
 
-// adds pid and its own kind below it
-static void add_family(pid_t pid)
+// adds pid and its own kind below it, or all below it
+static void add_family(pid_t pid, bool all)
 {
 	char is[4096], wanted[4096];
 	int before = -1;
@@ -142,7 +142,7 @@ static void add_family(pid_t pid)
 			pid_t child = atoi(e->d_name);
 
 			if (child > 0 && !is_member(child) && is_member(parent_of(child)) &&
-				program_of(child, is, sizeof is) && !strcmp(is, wanted))
+				(all || (program_of(child, is, sizeof is) && !strcmp(is, wanted))))
 				family[members++] = child;
 		}
 		if (dir)
@@ -191,7 +191,7 @@ static long long family_cpu(pid_t pid)
 	long long sum = 0;
 
 	members = 0;
-	add_family(pid);
+	add_family(pid, false);
 	for (int i = 0; i < members; i++)
 		sum += process_cpu(family[i]);
 	return sum;
@@ -221,18 +221,17 @@ static long memory(const char *file, const char *field)
 static void mem(char **pids)
 {
 	for (; *pids; pids++)
-		add_family(atoi(*pids));
+		add_family(atoi(*pids), false);
 	printf("%ld %ld %ld %d\n", memory("smaps_rollup", "Pss"),
 		memory("smaps_rollup", "Private_Dirty"),
 		memory("status", "RssFile") * 1024 / sysconf(_SC_PAGESIZE), members);
 }
 
-// the whole family at once: no orphans, no restarts by a parent
+// and what it runs: no orphans
 static void end(pid_t pid)
 {
-	add_family(pid);
-	for (int i = 0; i < members; i++)
-		kill(family[i], SIGSTOP);
+	kill(pid, SIGSTOP); // it starts nothing again meanwhile
+	add_family(pid, true);
 	for (int i = 0; i < members; i++)
 		kill(family[i], SIGKILL);
 }

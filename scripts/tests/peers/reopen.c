@@ -1,23 +1,32 @@
 // reopen: what login's vhangup() does to a terminal: for a while nobody has it open.
 //
-//   reopen CLOSED GO [STATUS]
+//   reopen [-h] CLOSED GO [STATUS]
 //
 // It says "before", closes the terminal, creates the file CLOSED, waits for the file GO, opens the
 // terminal again by name, says "after", exits with STATUS. While it is closed the master reads EIO,
-// though the command lives. With GO "-" the terminal is not opened again.
+// though the command lives. With GO "-" the terminal is not opened again. -h: a real vhangup(), for
+// which one must be root: whoever else has the terminal open loses it too.
 
 #include "common.h"
 
 int main(int argc, char **argv)
 {
 	const char *tty = ttyname(0);
+	bool hang_up = argc > 1 && !strcmp(argv[1], "-h");
 	int fd;
 
 	peer_name = "reopen";
+	argc -= hang_up;
+	argv += hang_up;
 	if (argc < 3 || !tty)
-		die("usage: reopen CLOSED GO [STATUS], on a terminal");
+		die("usage: reopen [-h] CLOSED GO [STATUS], on a terminal");
 	tty = strdup(tty);
 	write_all(1, "before\n", 7);
+	if (hang_up) {
+		signal(SIGHUP, SIG_IGN);
+		if (vhangup() < 0)
+			die("vhangup: %s", strerror(errno));
+	}
 	close(0);
 	close(1);
 	close(2);
