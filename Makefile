@@ -36,7 +36,7 @@ WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-sty
 CFLAGS = -Os -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
-	-Wl,-z,common-page-size=64,--sort-section=alignment
+	-Wl,-z,common-page-size=64,--sort-section=name
 LIBS =
 
 SRC = $(sort $(wildcard applets/*.c libbb/*.c))

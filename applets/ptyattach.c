@@ -163,7 +163,7 @@ static unsigned user_want(struct source *src, msec *due)
 
 static void user_ready(struct source *src, unsigned what)
 {
-	static unsigned char buf[ROOM];
+	static unsigned char buf[ROOM] LARGE;
 	ssize_t n;
 
 	if (what & LOOP_TIME) {
@@ -231,7 +231,7 @@ static void closed(void)
 
 static void link_input(void)
 {
-	static unsigned char buf[16384];
+	static unsigned char buf[16384] LARGE;
 	ssize_t n = wire_read(&tell.wire, buf, sizeof buf);
 
 	if (n < 0 && errno)

@@ -75,7 +75,7 @@ struct seat {
 	char taken, eof_sent;
 };
 
-static struct seat seats[SEATS];
+static struct seat seats[SEATS] LARGE;
 static struct slot *own;
 static int seats_used; /* no seat from here on was ever taken */
 
@@ -311,7 +311,7 @@ static void worker_reaped(pid_t pid, int status)
 
 static void answer_stats(void)
 {
-	static char line[QUEUE_SIZE / 2];
+	static char line[QUEUE_SIZE / 2] LARGE;
 	struct text t = {line, line + sizeof line};
 
 	text_str(&t, "S");
@@ -368,7 +368,7 @@ static struct hand {
 	struct source src; /* the control socket */
 	msec started;
 	char asked, answering;
-} hands[WORKERS];
+} hands[WORKERS] LARGE;
 
 static msec wait_until, asked_at;
 static struct text *report;

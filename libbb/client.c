@@ -27,7 +27,7 @@ enum {
 
 struct client_rules client_rules;
 int client_count, client_alive;
-static struct client table[LOOP_MAX];
+static struct client table[LOOP_MAX] LARGE;
 
 static struct client *of(struct source *src)
 {
@@ -304,7 +304,7 @@ static void over(struct client *c)
 
 static void input(struct client *c)
 {
-	static unsigned char buf[8192];
+	static unsigned char buf[8192] LARGE;
 	ssize_t n = wire_read(&c->wire, buf, sizeof buf);
 
 	if (n < 0) {

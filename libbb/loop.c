@@ -16,7 +16,7 @@
 #include "libbb.h"
 
 msec loop_now;
-static struct source *sources[2 * LOOP_MAX];
+static struct source *sources[2 * LOOP_MAX] LARGE;
 static int count, stopped;
 
 static void read_clock(void)

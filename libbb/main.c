@@ -57,7 +57,7 @@ static int about(void)
 static int install(char **argv)
 {
 	int sym = argv[0] && !strcmp(argv[0], "-s"), dir;
-	static char self[PATH_MAX];
+	static char self[PATH_MAX] LARGE;
 
 	argv += sym;
 	if (!argv[0] || argv[1])

@@ -108,7 +108,7 @@ void pty_signal(const struct pty *p, int sig)
 		kill(-group, sig);
 }
 
-static char *env_list[1024];
+static char *env_list[1024] LARGE;
 
 /* Unless the name is there already: the first one counts. */
 static int env_add(int n, char *var)
@@ -193,7 +193,7 @@ static int born(void *of)
 /* fork, or clone for what only clone does; the child's stack is its own copy. */
 static pid_t give_birth(struct birth *b)
 {
-	static _Alignas(16) char stack[16384];
+	static _Alignas(16) char stack[16384] LARGE;
 	unsigned flags = CFG_JAIL ? jail_clone() : 0;
 	pid_t pid;
 	int back;
