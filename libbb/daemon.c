@@ -90,7 +90,8 @@ void daemon_owns(const char *path)
 	struct stat st;
 
 	msg_cleanup = daemon_remove;
-	if (file_count < FILES && !lstat(path, &st))
+	if (file_count < FILES && !lstat(path, &st) &&
+		(S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)))
 		files[file_count++] = (struct file){path, st.st_dev, st.st_ino};
 }
 

@@ -561,8 +561,8 @@ void daemon_ready(int keep_stderr);
 const char *daemon_home(void);
 /* Writes the pid file, or dies. */
 void daemon_pid_file(const char *path);
-/* path, which exists, is removed by daemon_remove(), which die() calls too; not when it is another
- * file by then. */
+/* path, a file or socket that exists, is removed by daemon_remove(), which die() calls too; not a
+ * device (-p /dev/null), and not when it is another file by then. */
 void daemon_owns(const char *path);
 void daemon_remove(void);
 /* After a fork: the files are the parent's. */
