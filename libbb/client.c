@@ -382,10 +382,12 @@ static void silent(struct client *c)
 
 static void stalled(struct client *c)
 {
-	if (!c->session || c->session->over || session_held(c->session))
+	const struct session *s = c->session;
+
+	if (!s || (s->replays && (s->over || session_held(s))))
 		gone(c, "takes nothing");
 	else
-		c->since = loop_now;
+		c->since = loop_now; /* it keeps nobody waiting, or is the only one and waited for */
 }
 
 static void clock_ready(struct client *c)

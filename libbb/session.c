@@ -49,7 +49,7 @@ int session_held(const struct session *s)
 {
 	struct pollfd p = {.fd = s->pty.master, .events = POLLIN};
 
-	return !room(s) && poll(&p, 1, 0) > 0;
+	return !room(s) && (s->exited || poll(&p, 1, 0) > 0);
 }
 
 int session_takes_input(const struct session *s)

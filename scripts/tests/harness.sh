@@ -201,7 +201,6 @@ gone() {
 }
 
 there() { [ -e "$1" ]; }
-missing() { [ ! -e "$1" ]; }
 holds() { grep -aq "$1" "$2" 2>/dev/null; }
 bytes() { wc -c <"$1" | tr -d ' '; }
 not() { ! "$@"; }

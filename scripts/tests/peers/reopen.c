@@ -4,8 +4,9 @@
 //
 // It says "before", closes the terminal, creates the file CLOSED, waits for the file GO, opens the
 // terminal again by name, says "after", exits with STATUS. While it is closed the master reads EIO,
-// though the command lives. With GO "-" the terminal is not opened again. -h: a real vhangup(), for
-// which one must be root: whoever else has the terminal open loses it too.
+// though the command lives. With GO "-" the terminal is not opened again. -h: after a
+// line of input comes a real vhangup(), for which one must be root: whoever has the terminal open loses
+// it, and what was written and not read yet is lost.
 
 #include "common.h"
 
@@ -23,6 +24,10 @@ int main(int argc, char **argv)
 	tty = strdup(tty);
 	write_all(1, "before\n", 7);
 	if (hang_up) {
+		char c;
+
+		while (read(0, &c, 1) == 1 && c != '\n') {
+		}
 		signal(SIGHUP, SIG_IGN);
 		if (vhangup() < 0)
 			die("vhangup: %s", strerror(errno));

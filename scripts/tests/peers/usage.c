@@ -4,7 +4,8 @@
 //   usage switches MS PID    how often it wakes up and sleeps again in the next MS milliseconds
 //   usage rss PID            kilobytes of memory it holds now
 //   usage fds PID            its open file descriptors
-//   usage zombies PID        its children that ended and were not waited for
+//   usage children PID       its children
+//   usage zombies PID        those that ended and were not waited for
 
 #include "common.h"
 #include <ctype.h>
@@ -81,7 +82,7 @@ static long entries(const char *pid)
 	return n;
 }
 
-static long zombies(const char *pid)
+static long children(const char *pid, bool zombies)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *e;
@@ -92,7 +93,7 @@ static long zombies(const char *pid)
 		bool ok = isdigit((unsigned char)*e->d_name) &&
 			  stat_fields(e->d_name, &state, &parent, &ticks);
 
-		n += ok && state == 'Z' && parent == number(pid);
+		n += ok && (!zombies || state == 'Z') && parent == number(pid);
 	}
 	if (dir)
 		closedir(dir);
@@ -112,11 +113,11 @@ int main(int argc, char **argv)
 		sleep_ms(number(argv[2]));
 		n = what(pid) - n;
 	} else if (argc == 3) {
-		n = !strcmp(argv[1], "rss")     ? status_field(pid, "VmRSS") :
-		    !strcmp(argv[1], "zombies") ? zombies(pid) :
-						  entries(pid);
+		n = !strcmp(argv[1], "rss") ? status_field(pid, "VmRSS") :
+		    !strcmp(argv[1], "fds") ? entries(pid) :
+					      children(pid, !strcmp(argv[1], "zombies"));
 	} else {
-		die("usage: usage cpu|switches MS PID, or rss|fds|zombies PID");
+		die("usage: usage cpu|switches MS PID, or rss|fds|children|zombies PID");
 	}
 	printf("%ld\n", n);
 	return 0;
