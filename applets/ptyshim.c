@@ -172,7 +172,7 @@ int ptyshim_main(char **argv, const char *options)
 	f = session_start(&session);
 	if (f.err)
 		server_failed(&f);
-	server_accept(1, tell_stats);
+	server_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();
 	if (interactive)
 		join_terminal();

@@ -46,6 +46,11 @@ static int session_done(const struct client *c)
 	return c->session && c->session->over && !c->session->stays;
 }
 
+static int is_extended(const struct client *c)
+{
+	return CFG_FRAMED && c->mode == CLIENT_EXTENDED;
+}
+
 static void say(const struct client *c, const char *what)
 {
 	if (client_rules.verbose)
@@ -108,7 +113,7 @@ static int skip(struct client *c, uint64_t oldest)
 	text_str(&t, " bytes skipped");
 	c->skipped += oldest - c->pos;
 	c->pos = oldest;
-	return c->mode == CLIENT_EXTENDED ? notice(c, &t, line) : 0;
+	return is_extended(c) ? notice(c, &t, line) : 0;
 }
 
 /* One step: what waits in the wire, or else the next part of the ring. */
@@ -133,7 +138,7 @@ static ssize_t step(struct client *c)
 		return -1;
 	c->pos += n;
 	c->out += n;
-	if (c->replay && c->pos >= c->replay_end) {
+	if (CFG_FRAMED && c->replay && c->pos >= c->replay_end) {
 		c->replay = 0;
 		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
 			return -1;
@@ -148,7 +153,7 @@ static void output(struct client *c)
 
 	do
 		n = c->talks && c->session ? step(c) : wire_flush(&c->wire);
-	while (n > 0 && c->wire.framed && pending(c));
+	while (CFG_FRAMED && n > 0 && c->wire.framed && pending(c));
 	if (n < 0) {
 		gone(c, msg_errno());
 		return;
@@ -195,7 +200,7 @@ void client_dismiss(struct client *c, const char *why, int status)
 	text_str(&t, msg_applet);
 	text_str(&t, ": ");
 	text_str(&t, why);
-	if (c->mode == CLIENT_EXTENDED) {
+	if (is_extended(c)) {
 		failed = notice(c, &t, line);
 		if (status >= 0)
 			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
@@ -211,7 +216,7 @@ void client_dismiss(struct client *c, const char *why, int status)
 
 static void idle(struct client *c)
 {
-	if (c->mode == CLIENT_EXTENDED) {
+	if (is_extended(c)) {
 		client_dismiss(c, "closed: nothing typed for too long", -1);
 		return;
 	}
@@ -227,13 +232,13 @@ void client_tell(struct session *s, const char *words)
 	while (*t.at)
 		t.at++;
 	for (struct client *c = s->clients; c; c = c->next)
-		if (c->mode == CLIENT_EXTENDED && notice(c, &t, words))
+		if (is_extended(c) && notice(c, &t, words))
 			c->broken = 1;
 }
 
 static void end(struct client *c)
 {
-	if (session_done(c) && c->mode == CLIENT_EXTENDED && !c->ending) {
+	if (session_done(c) && is_extended(c) && !c->ending) {
 		c->ending = 1;
 		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
 			output(c);
@@ -265,7 +270,7 @@ static int spoke(const struct client *c)
 /* What it said may have settled its mode, and may want an answer. */
 static void answer(struct client *c)
 {
-	int welcomed = c->mode == CLIENT_EXTENDED && !c->welcomed;
+	int welcomed = is_extended(c) && !c->welcomed;
 
 	if (c->refusal) {
 		if (spoke(c))
@@ -387,7 +392,8 @@ static void stalled(struct client *c)
 	if (!s || (s->replays && (s->over || session_held(s))))
 		gone(c, "takes nothing");
 	else
-		c->since = loop_now; /* it keeps nobody waiting, or is the only one and waited for */
+		c->since =
+			loop_now; /* it keeps nobody waiting, or is the only one and waited for */
 }
 
 static void clock_ready(struct client *c)

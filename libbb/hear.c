@@ -32,6 +32,8 @@ void hear_size(struct session *s)
 	const struct client *latest = 0;
 	struct winsize size = s->size;
 
+	if (!CFG_FRAMED)
+		return;
 	for (struct client *c = s->clients; c; c = c->next)
 		if (!c->watch && (c->rows || c->cols) && (!latest || c->stamp > latest->stamp))
 			latest = c;
@@ -196,12 +198,12 @@ static int settle(struct client *c, int framed)
 
 int hear_nothing_more(struct client *c)
 {
-	return c->mode == CLIENT_NEW ? settle(c, 0) : 0;
+	return CFG_FRAMED && c->mode == CLIENT_NEW ? settle(c, 0) : 0;
 }
 
 int hear(struct client *c, const unsigned char *data, size_t n)
 {
-	while (c->mode == CLIENT_NEW && n) {
+	while (CFG_FRAMED && c->mode == CLIENT_NEW && n) {
 		int framed;
 
 		c->first[c->first_len++] = *data++;
@@ -212,7 +214,7 @@ int hear(struct client *c, const unsigned char *data, size_t n)
 	}
 	if (!n)
 		return 0;
-	if (c->mode != CLIENT_RAW)
+	if (CFG_FRAMED && c->mode != CLIENT_RAW)
 		return frames(c, data, n);
 	type(c, data, n);
 	return 0;

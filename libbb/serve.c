@@ -169,7 +169,7 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, l->pause);
 		return 0;
 	}
-	return (l->mode == STATS ? stats_busy() : server.paused) ? 0 : LOOP_READ;
+	return (CFG_STATS && l->mode == STATS ? stats_busy() : server.paused) ? 0 : LOOP_READ;
 }
 
 static void count_one(struct tally *tally, int refused)
@@ -228,7 +228,7 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 	count_one(tally, !!refusal);
 	if (refusal)
 		client_refuse(fd, name, l->mode == STATS ? CLIENT_RAW : l->mode, refusal);
-	else if (l->mode == STATS)
+	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
 	else
 		on_accept(fd, name, l->mode);

@@ -61,7 +61,7 @@ ssize_t wire_output(struct wire *w, const struct iovec *v, int parts)
 		return -1;
 	if (w->out.len || !parts)
 		return 0;
-	return w->framed ? output_frame(w, v, parts) : io_writev(w->fd, v, parts);
+	return CFG_FRAMED && w->framed ? output_frame(w, v, parts) : io_writev(w->fd, v, parts);
 }
 
 int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload)

@@ -147,10 +147,10 @@ static void got_event(int type, unsigned size, const void *payload, size_t n)
 	events[event_count].payload = calloc(1, n + 1);
 	memcpy(events[event_count].payload, payload, n);
 	log_output();
-	if (decoded && type == 107)
-		printf("replayed\n");
+	if (decoded && type <= WELCOME && names[type] && n)
+		printf("%s %s\n", names[type], events[event_count].payload);
 	else if (decoded && type <= WELCOME && names[type])
-		printf("%s %.0u%s\n", names[type], n ? 0 : size, events[event_count].payload);
+		printf("%s %u\n", names[type], size);
 	else if (decoded)
 		printf("frame %d %u\n", type, size);
 	event_count++;
@@ -309,6 +309,7 @@ static void put_frame(const char *action, char *text)
 
 	pair(text, ':', &type, &size);
 	payload = strchr(strchr(text, ':') + 1, ':');
+	said_hello |= type == 102;
 	frame(action, type, size, payload ? payload + 1 : "", payload ? unescape(payload + 1) : 0);
 }
 
