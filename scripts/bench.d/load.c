@@ -4,11 +4,13 @@
 //   load write DIR BYTES CHUNK   from the fifo DIR/go to the fifo DIR/done BYTES, CHUNK at a time
 //   load echo                    gives back every byte, + 1
 //   load reply                   gives back two bytes for every byte, 300 us apart
-// The clients; -d speaks as a client of dtach does:
-//   load output [-d] ADDR PID DIR CLIENTS   runs `write` through; "ns of CPU, bytes received"
-//   load keys [-d] ADDR PID N               N times a byte and its echo; "p50 us, us of CPU each"
-//   load replies [-d] ADDR N                N times until the second byte; "p50 us"
-//   load touch [-d] ADDR                    comes and goes again; waits till there is a server
+// The clients; -d speaks as a client of dtach does, -f as one of a framed socket:
+//   load output [-df] ADDR PID DIR CLIENTS  runs `write` through; "ns of CPU, bytes received"
+//   load keys [-df] ADDR PID N              N times a byte and its echo; "p50 us, us of CPU each"
+//   load replies [-df] ADDR N               N times until the second byte; "p50 us"
+//   load sessions [-f] ADDR PID N           N connections, each a session: "KiB of private memory
+//                                           each, p50 us of a key with one, with all"
+//   load touch ADDR                         comes and goes again; waits till there is a server
 // The server:
 //   load mem PID...       all of them: "PSS, private dirty KiB, file-backed pages, processes"
 //   load kill PID         and all below it
@@ -39,10 +41,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE = 10000, QUIET = 150, WARM = 200, CLIENTS = 64 };
+enum { PATIENCE = 10000, QUIET = 100, WARM = 200, CLIENTS = 64 };
 
 static char buf[1 << 20];
-static bool dtach;
+static enum { RAW, DTACH, FRAMED } speech;
 
 static _Noreturn void die(const char *format, ...)
 {
@@ -86,7 +88,7 @@ static double median_us(long long *ns, long n)
 
 // ---- what the server takes ----
 
-static pid_t family[256];
+static pid_t family[1024];
 static int members;
 
 static pid_t parent_of(pid_t pid)
@@ -138,7 +140,7 @@ static void add_family(pid_t pid, bool all)
 		struct dirent *e;
 
 		before = members;
-		while (dir && (e = readdir(dir)) && members < 256) {
+		while (dir && (e = readdir(dir)) && members < 1024) {
 			pid_t child = atoi(e->d_name);
 
 			if (child > 0 && !is_member(child) && is_member(parent_of(child)) &&
@@ -354,7 +356,7 @@ static int try_connect(const char *addr)
 // when there is a server; one that is about to start is waited for
 static int attach(const char *addr)
 {
-	static const char attach_packet[10] = {1};
+	static const char attach_packet[10] = {1}, hello[] = {0, 1, 0, 102, 0, 0, 0, 0};
 	long long give_up = now() + PATIENCE * 1000000LL;
 	int fd;
 
@@ -363,17 +365,21 @@ static int attach(const char *addr)
 			die("%s: nobody answers", addr);
 		sleep_ms(5);
 	}
-	if (dtach)
+	if (speech == DTACH)
 		write_all(fd, attach_packet, sizeof attach_packet);
+	if (speech == FRAMED) // and an empty input: its session may start
+		write_all(fd, hello, sizeof hello);
 	return fd;
 }
 
 static void type(int fd, char c)
 {
-	char push_packet[10] = {0, 1, c};
+	char push_packet[10] = {0, 1, c}, frame[] = {0, 1, 0, 0, c};
 
-	if (dtach)
+	if (speech == DTACH)
 		write_all(fd, push_packet, sizeof push_packet);
+	else if (speech == FRAMED)
+		write_all(fd, frame, sizeof frame);
 	else
 		write_all(fd, &c, 1);
 }
@@ -409,19 +415,19 @@ static void wake(int fd, char ask, char answer)
 		;
 }
 
-static void keys(const char *addr, pid_t pid, long n)
+// p50 us of n keys, and what they took of the server's CPU in ns
+static double echoes(int fd, pid_t pid, long n, long long *cpu)
 {
-	long long *took = calloc((size_t)n, sizeof *took), cpu = 0;
-	int fd = attach(addr);
+	long long *took = n > 0 ? calloc((size_t)n, sizeof *took) : 0;
+	double p50;
 
-	if (!took || n < 1)
+	if (!took)
 		die("how many?");
-	wake(fd, 'a', 'b');
 	for (long i = -WARM; i < n; i++) {
 		long long start;
 
 		if (!i)
-			cpu = family_cpu(pid);
+			*cpu = family_cpu(pid);
 		start = now();
 		type(fd, 'a');
 		if (!expect(fd, 'b', PATIENCE))
@@ -430,8 +436,45 @@ static void keys(const char *addr, pid_t pid, long n)
 			took[i] = now() - start;
 	}
 	sleep_ms(20); // what it does after the last one counts too
-	cpu = family_cpu(pid) - cpu;
-	printf("%.1f %.2f\n", median_us(took, n), (double)cpu / 1000 / (double)n);
+	*cpu = family_cpu(pid) - *cpu;
+	p50 = median_us(took, n);
+	free(took);
+	return p50;
+}
+
+static void keys(const char *addr, pid_t pid, long n)
+{
+	int fd = attach(addr);
+	long long cpu;
+	double p50;
+
+	wake(fd, 'a', 'b');
+	p50 = echoes(fd, pid, n, &cpu);
+	printf("%.1f %.2f\n", p50, (double)cpu / 1000 / (double)n);
+}
+
+static void sessions(const char *addr, pid_t pid, long n)
+{
+	int fd = attach(addr);
+	long long cpu;
+	double alone, among;
+	long before;
+
+	wake(fd, 'a', 'b');
+	alone = echoes(fd, pid, 1000, &cpu);
+	before = memory("smaps_rollup", "Private_Dirty");
+	for (long i = 0; i < n; i++) {
+		int other = attach(addr);
+
+		do
+			type(other, 'a');
+		while (!expect(other, 'b', 100));
+	}
+	members = 0;
+	add_family(pid, false);
+	printf("%.1f ", (double)(memory("smaps_rollup", "Private_Dirty") - before) / (double)n);
+	among = echoes(fd, pid, 1000, &cpu);
+	printf("%.1f %.1f\n", alone, among);
 }
 
 static void replies(const char *addr, long n)
@@ -514,9 +557,12 @@ int main(int argc, char **argv)
 
 	argv += argc > 1 ? 2 : 1;
 	argc -= 2;
-	dtach = argc > 0 && !strcmp(*argv, "-d");
-	argv += dtach;
-	argc -= dtach;
+	speech = argc < 1             ? RAW :
+		 !strcmp(*argv, "-d") ? DTACH :
+		 !strcmp(*argv, "-f") ? FRAMED :
+					RAW;
+	argv += speech != RAW;
+	argc -= speech != RAW;
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(what, "write") && argc == 3)
 		write_run(argv[0], atoll(argv[1]), atoll(argv[2]));
@@ -530,6 +576,8 @@ int main(int argc, char **argv)
 		keys(argv[0], atoi(argv[1]), atol(argv[2]));
 	else if (!strcmp(what, "replies") && argc == 2)
 		replies(argv[0], atol(argv[1]));
+	else if (!strcmp(what, "sessions") && argc == 3)
+		sessions(argv[0], atoi(argv[1]), atol(argv[2]));
 	else if (!strcmp(what, "touch") && argc == 1)
 		close(attach(argv[0]));
 	else if (!strcmp(what, "mem") && argc > 0)

@@ -36,7 +36,7 @@ struct event {
 
 static int fd = -1;
 static long patience = 15000;
-static bool decoded, quiet, said_hello, welcomed, joined, deaf, over, was_reset;
+static bool decoded, quiet, spoke, said_hello, welcomed, joined, deaf, over, was_reset;
 static size_t piece;
 static long long began;
 static unsigned char pending[1 << 20]; // to be sent
@@ -285,6 +285,8 @@ static void frame(const char *action, unsigned type, unsigned size, const void *
 {
 	unsigned char head[4] = {0, size & 255, (unsigned char)(size >> 8), (unsigned char)type};
 
+	said_hello |= type == 102 && !spoke; // later ones count for nothing
+	spoke = true;
 	add(action, head, 4);
 	add(action, data, n);
 	if (!joined)
@@ -309,7 +311,6 @@ static void put_frame(const char *action, char *text)
 
 	pair(text, ':', &type, &size);
 	payload = strchr(strchr(text, ':') + 1, ':');
-	said_hello |= type == 102;
 	frame(action, type, size, payload ? payload + 1 : "", payload ? unescape(payload + 1) : 0);
 }
 
@@ -360,7 +361,6 @@ static bool says(const char *w, const char *action, char *text)
 		joined = was_joined;
 		frame(action, 101, cols, "", 0);
 	} else if (!strcmp(w, "hello")) {
-		said_hello = true;
 		frame(action, 102, 1, "", 0);
 	} else if (!strcmp(w, "eof")) {
 		frame(action, 104, 0, "", 0);

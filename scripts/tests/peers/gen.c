@@ -3,11 +3,11 @@
 //   gen [-ar] [-c CHUNK] [-p PAUSE_MS] N     writes them, CHUNK at a time
 //   gen -v [-a] [-s SKIP] N                  reads standard input to its end: exactly those, after
 //                                            SKIP others?
-//   gen -e [-a] N                            like gen -r N, but first those N bytes must come in
+//   gen -e [-a] [-t FILE] N                  like gen -r N, but first those N bytes must come in
 //
-// -a: all 256 values instead of text. -r: the terminal is put in raw mode first; with -e it
-// then says READY. Byte number i depends on i alone: a lost, doubled or swapped byte is seen, and
-// where.
+// -a: all 256 values instead of text. -r: the terminal is put in raw mode first; with -e it then
+// says READY, and creates FILE. Byte number i depends on i alone: a lost, doubled or swapped byte is
+// seen, and where.
 
 #include "common.h"
 #include <termios.h>
@@ -60,12 +60,13 @@ int main(int argc, char **argv)
 	static unsigned char buf[1 << 20];
 	bool verify = false, echo = false, raw = false;
 	size_t chunk = 65536;
+	const char *ready = NULL;
 	long pause = 0;
 	uint64_t n;
 	int c;
 
 	peer_name = "gen";
-	while ((c = getopt(argc, argv, "arvec:p:s:")) >= 0) {
+	while ((c = getopt(argc, argv, "arvec:p:s:t:")) >= 0) {
 		switch (c) {
 		case 'a':
 			all = true;
@@ -85,6 +86,9 @@ int main(int argc, char **argv)
 		case 's':
 			skip = (uint64_t)number(optarg);
 			break;
+		case 't':
+			ready = optarg;
+			break;
 		case 'p':
 			pause = number(optarg);
 			break;
@@ -93,7 +97,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1 || !chunk || chunk > sizeof(buf))
-		die("usage: gen [-arve] [-c CHUNK] [-p MS] N");
+		die("usage: gen [-arve] [-c CHUNK] [-p MS] [-s SKIP] [-t FILE] N");
 	n = (uint64_t)number(argv[optind]);
 	if (verify) {
 		check(n);
@@ -109,6 +113,8 @@ int main(int argc, char **argv)
 	}
 	if (echo) {
 		write_all(1, "READY", 5);
+		if (ready)
+			close(open(ready, O_WRONLY | O_CREAT, 0600));
 		take(n);
 	}
 	for (uint64_t at = 0; at < n; at += chunk) {
