@@ -30,14 +30,16 @@ NM = $(CROSS_COMPILE)nm
 HOSTCC = cc
 
 # What is C here comes first; what makes the binary small and static is the caller's to replace.
-BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -ffunction-sections -fdata-sections
+BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
 CFLAGS = -Os -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
 	-Wl,-z,common-page-size=64,--sort-section=name
-LIBS =
+# Debian's archive by its full path: -L/usr/lib/TRIPLET would mix in glibc.
+BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a)
+LIBS = $(wildcard $(BEARSSL))
 
 SRC = $(sort $(wildcard applets/*.c libbb/*.c))
 OBJ = $(SRC:%.c=$(O)/%.o)

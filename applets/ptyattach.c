@@ -10,9 +10,10 @@
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
  * usage [OPTIONS] ADDR
- * options r:f:e:oRq:
+ * options r:f:k:e:oRq:
  * option -r ADDR  a server that knows only raw mode
  * option[FRAMED] -f ADDR  a framed server (the default)
+ * option[KEYED] -k FILE  the shared key
  * option -e CHAR  detach key: ^A, ^], a character, or none (^\); twice sends it
  * option -o  only watch
  * option -R  connect again when the link is lost, and until it works
@@ -30,7 +31,7 @@ enum { LOST = 255, RETRY_MIN = 1000, RETRY_MAX = 30000, CHECK = 30000, SLICE = 5
 
 static struct addr addr;
 static struct queue to_link, to_user;
-static char framed = CFG_FRAMED, watch, reconnect, is_terminal;
+static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal;
 static char connected, been_up, dialing;
 static char stdin_over, stdin_told;              /* its end was seen; was passed on */
 static char at_line_start = 1;                   /* where the last output left the cursor */
@@ -38,6 +39,7 @@ static msec quit_after = NEVER, quit_at = NEVER; /* -q */
 static msec retry_at, retry_wait = RETRY_MIN;
 static msec check_at;
 static int reset_after; /* the error behind the last byte that can be read */
+static int write_error; /* nothing more can be sent */
 static int leave_status;
 static const char *leave_words; /* set: show what is left, then leave */
 
@@ -216,8 +218,8 @@ static void lost(const char *reason)
 static void closed(void)
 {
 	tell_over(&tell);
-	if (reset_after) {
-		errno = reset_after;
+	if (reset_after || (write_error && tell.mode != TELL_RAW && !tell.answered)) {
+		errno = reset_after ? reset_after : write_error;
 		lost(msg_errno());
 	} else if (tell.status >= 0 || tell.mode == TELL_RAW || tell.noticed ||
 		   (tell.mode != TELL_EXTENDED && tell.answered && !reconnect)) {
@@ -240,6 +242,8 @@ static void link_input(void)
 		closed();
 	else if (n > 0 && tell_heard(&tell, buf, n))
 		lost("protocol error");
+	else if (tell.locked)
+		lost("a keyed port: -k KEYFILE is needed");
 	if (tell.status >= 0)
 		leave_words = "exited";
 }
@@ -258,8 +262,11 @@ static void link_output(void)
 		stdin_told = 1;
 		bad = tell_eof(&tell);
 	}
-	if (bad)
-		lost(msg_errno());
+	if (bad) { /* what the server said before it closed is read all the same */
+		write_error = errno;
+		queue_close(&to_link);
+		queue_close(&tell.wire.out);
+	}
 }
 
 static void link_clock(struct source *src)
@@ -289,6 +296,8 @@ static unsigned link_want(struct source *src, msec *due)
 	due_at(due, tell_due(&tell));
 	if (!to_user.len)
 		wants |= LOOP_READ;
+	if (write_error)
+		return wants;
 	if (tell.wire.out.len)
 		wants |= LOOP_WRITE;
 	else if ((to_link.len || (stdin_over && !stdin_told)) && tell_ready(&tell, due))
@@ -314,7 +323,7 @@ static void tell_window(void)
 		tell_size(&tell, &size);
 }
 
-static void up(int fd, int reset_behind)
+static void start(int fd, const struct noise *n)
 {
 	if (is_terminal && !been_up && term_raw(user.fd))
 		die(LOST, "standard input: ", msg_errno());
@@ -323,11 +332,27 @@ static void up(int fd, int reset_behind)
 	retry_wait = RETRY_MIN;
 	stdin_told = 0;
 	check_at = 0;
-	reset_after = reset_behind;
+	write_error = 0;
 	conn = (struct source){.fd = fd, .want = link_want, .ready = link_ready};
 	loop_add(&conn);
-	tell_begin(&tell, fd, framed);
+	tell_begin(&tell, fd, framed, n);
 	tell_window();
+}
+
+static void agreed(int fd, const char *name, int mode, const struct noise *n,
+	const unsigned char *first, size_t len)
+{
+	(void)name, (void)mode, (void)first, (void)len;
+	start(fd, n);
+}
+
+static void up(int fd, int reset_behind)
+{
+	reset_after = reset_behind;
+	if (CFG_KEYED && keyed)
+		shake_ask(fd, agreed, failed);
+	else
+		start(fd, 0);
 }
 
 /* ---- the course of things ---- */
@@ -417,6 +442,11 @@ int ptyattach_main(char **argv, const char *options)
 			framed = c == 'f';
 			where = o.value;
 			break;
+		case 'k':
+			if (CFG_KEYED)
+				shake_key(o.value);
+			keyed = 1;
+			break;
 		case 'e':
 			keys.key = keys_parse(o.value);
 			if (keys.key < -1)
@@ -439,6 +469,8 @@ int ptyattach_main(char **argv, const char *options)
 	if (*o.argv)
 		die(1, *o.argv, ": one ADDR is enough (see --help)");
 	addr_get(&addr, where);
+	if (keyed && (!framed || addr.kind == ADDR_UNIX))
+		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
 	open_streams();
 	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */

@@ -144,15 +144,14 @@ static size_t env_peer(char *env, const char *name)
 	return t.at - env + 1;
 }
 
-static void accepted(int fd, const char *name, int mode)
+static struct client *accepted(int fd, const char *name, int mode)
 {
 	struct seat *seat = seats;
 
 	while (seat < seats + SEATS && seat->taken)
 		seat++;
 	if (seat == seats + SEATS) {
-		client_refuse(fd, name, mode, "full");
-		return;
+		return client_refuse(fd, name, mode, "full");
 	}
 	*seat = (struct seat){.taken = 1};
 	seat->session = (struct session){.src.fd = -1,
@@ -162,15 +161,14 @@ static void accepted(int fd, const char *name, int mode)
 		.size = server.size};
 	if (ring_open(&seat->session.ring, RING)) {
 		seat->taken = 0;
-		client_refuse(fd, name, mode, "no memory");
-		return;
+		return client_refuse(fd, name, mode, "no memory");
 	}
 	if (seat - seats >= seats_used)
 		seats_used = seat - seats + 1;
 	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
 	seat->session.env_len = env_peer(seat->session.env, name);
 	count_session(own, 1);
-	client_open(fd, &seat->session, name, mode);
+	return client_open(fd, &seat->session, name, mode);
 }
 
 /* ---- a session's end ---- */

@@ -98,9 +98,9 @@ static void reaped(pid_t pid, int status)
 		session_exited(&session, status);
 }
 
-static void accepted(int fd, const char *name, int mode)
+static struct client *accepted(int fd, const char *name, int mode)
 {
-	client_open(fd, &session, name, mode);
+	return client_open(fd, &session, name, mode);
 }
 
 static void tell_stats(struct text *t)

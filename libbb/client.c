@@ -307,6 +307,16 @@ static void over(struct client *c)
 	answer(c);
 }
 
+static void take(struct client *c, const unsigned char *data, size_t n)
+{
+	if (c->shut || c->ending)
+		return;
+	if (hear(c, data, n))
+		gone(c, "protocol error");
+	else
+		answer(c);
+}
+
 static void input(struct client *c)
 {
 	static unsigned char buf[8192] LARGE;
@@ -314,11 +324,8 @@ static void input(struct client *c)
 
 	if (n < 0) {
 		over(c);
-	} else if (n > 0 && !c->shut && !c->ending) {
-		if (hear(c, buf, n))
-			gone(c, "protocol error");
-		else
-			answer(c);
+	} else if (n > 0) {
+		take(c, buf, n);
 	}
 }
 
@@ -458,11 +465,20 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	return c;
 }
 
-void client_refuse(int fd, const char *name, int mode, const char *why)
+void client_key(struct client *c, const struct noise *n, const unsigned char *first, size_t len)
+{
+	if (wire_key(&c->wire, n))
+		gone(c, "no place for its key");
+	else
+		take(c, first, len);
+}
+
+struct client *client_refuse(int fd, const char *name, int mode, const char *why)
 {
 	struct client *c = place(fd, name, mode);
 
 	c->refusal = why;
 	c->refusal_status = -1;
 	answer(c);
+	return c;
 }

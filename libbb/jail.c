@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -267,6 +268,7 @@ static int put(const char *path, const char *before, unsigned long n, const char
 /* The caller becomes root inside: user_namespaces(7). */
 static const char *map_user(void)
 {
+	prctl(PR_SET_DUMPABLE, 1); /* or these files are root's; secrets are wiped by now */
 	put("/proc/self/setgroups", "deny", 0, 0); /* Linux 3.19 */
 	if (put("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
 		put("/proc/self/gid_map", "0 ", outer_gid, " 1"))

@@ -210,9 +210,10 @@ struct pty {
 
 struct command {
 	char **argv;
-	char **env;       /* NAME=VALUE set on top of our own environment; 0 ends the list */
-	const char *home; /* it starts here, */
-	const char *dir;  /* then goes there (may be 0) */
+	char **env;           /* NAME=VALUE set on top of our own environment; 0 ends the list */
+	void (*forget)(void); /* wipes secrets in the child; may be 0 */
+	const char *home;     /* it starts here, */
+	const char *dir;      /* then goes there (may be 0) */
 	mode_t umask;
 };
 
@@ -322,6 +323,75 @@ int sock_unsent(int fd);
 /* 1 when the peer is known to be gone: hung up, reset, or silent too long over unacknowledged data. */
 int sock_lost(int fd);
 
+/* ==== noise.c: the keyed handshake and its records ==== */
+
+enum { NOISE_KEY = 32, NOISE_NONCE = 16, NOISE_BANNER = 86 };
+enum { NOISE_HELLO = 50 };                 /* either message of the handshake */
+enum { NOISE_DATA = 4, NOISE_MAX = 4096 }; /* where a record has its bytes, and how many at most */
+enum { NOISE_RECORD = 4178 };              /* its size then */
+enum { NOISE_OVER, NOISE_SHAKES, NOISE_ASKED, NOISE_TALKS };
+
+struct noise_way {
+	unsigned char key[32];
+	uint64_t nonce; /* records so far */
+};
+
+/* One side of a connection; all zeros: over. */
+struct noise {
+	union {
+		struct {
+			unsigned char ck[32], h[32], e[32];
+		};
+		struct noise_way way[2]; /* NOISE_TALKS: what we send, what we receive */
+	};
+	char stage;
+};
+
+/* Once at the start: 0, or -1 when this library multiplies wrongly and must not be used. */
+int noise_start(void);
+/* The line a keyed server begins with; the whole of it is the handshake's prologue. */
+void noise_banner(char banner[NOISE_BANNER], const unsigned char nonce[NOISE_NONCE]);
+/* 1 it is such a line (n may be more), 0 so far, -1 it is none. */
+int noise_banner_check(const void *banner, size_t n);
+
+/* Either side begins with the key and the banner as it was sent.  In what follows `random` is 32 fresh
+ * random bytes, wiped when it was used. */
+void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size);
+/* The client's message. */
+int noise_ask(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
+/* The server's, in answer to it: 0 and records may follow, or -1: another key, or tampered with. */
+int noise_answer(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
+	unsigned char hello[NOISE_HELLO]);
+/* The client takes the answer: 0 and records may follow, or -1. */
+int noise_agree(struct noise *n, unsigned char answered[NOISE_HELLO]);
+/* Wipes it.  Done already where a function returned an error. */
+void noise_close(struct noise *n);
+
+/* How long the message is that begins with these bytes, its length field included; 0 too early to say,
+ * -1 none is due with that length. */
+int noise_size(const struct noise *n, const unsigned char *in, size_t have);
+/* With `used` bytes at record + NOISE_DATA: the size of the record to be sent, 0 when nonces ran out. */
+size_t noise_seal(struct noise *n, unsigned char record[NOISE_RECORD], size_t used);
+/* One whole record as noise_size() told it: how many bytes (0 is none) are now at record + NOISE_DATA,
+ * or -1. */
+ssize_t noise_unseal(struct noise *n, unsigned char *record, size_t size);
+/* What these are made of, Noise's transport messages: size bytes and 16 for the tag; 0 or -1. */
+int noise_encrypt(struct noise *n, unsigned char *text, size_t size);
+int noise_decrypt(struct noise *n, unsigned char *text, size_t size);
+
+/* ==== key.c: the shared key, and random numbers ==== */
+
+/* The key in this file, or dies: not there, no key, or not the caller's alone. */
+void key_read(unsigned char key[NOISE_KEY], const char *path);
+/* ptybox --keygen: makes the file, or dies. */
+void key_make(const char *path);
+/* n (at most 256) bytes from the kernel, never an unseeded byte; -1: errno is EAGAIN when it has none
+ * yet (then key_random_wait()), else there is no source. */
+int key_random(void *buf, size_t n);
+/* A descriptor that is readable when key_random() is worth trying again, to be closed then; -1 and
+ * errno.  It may be a child's, which gathers the kernel's first randomness and is not waited for. */
+int key_random_wait(void);
+
 /* ==== frame.c: the framed wire format ==== */
 
 enum { FRAME_HEAD = 4, FRAME_PAYLOAD = 200 };
@@ -362,10 +432,18 @@ int frame_starts(const unsigned char *data, size_t n);
 
 struct wire {
 	int fd;
-	char framed;      /* what we send is framed */
-	struct frame in;  /* what we receive, when that is */
-	struct queue out; /* what the socket did not take */
+	char framed;         /* what we send is framed */
+	struct frame in;     /* what we receive, when that is */
+	struct queue out;    /* what the socket did not take */
+	struct noise *noise; /* keyed: sealed and unsealed with this */
+	struct queue rx;     /* keyed: a part of a record */
 };
+
+/* Keyed from here on; the state is copied.  -1: no place for it. */
+int wire_key(struct wire *w, const struct noise *n);
+/* Reads what is missing of a message: its size, and *record, valid until the next call; 0 not all is
+ * there yet; -1 over (EPROTO when that is the peer's fault). */
+ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record);
 
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n);
 /* Terminal output: how many bytes of it are on their way and need not be kept, 0 none now, -1. */
@@ -377,6 +455,21 @@ int wire_text(struct wire *w, const struct text *t, const char *start);
 /* Writes what waits, as far as it goes now. */
 ssize_t wire_flush(struct wire *w);
 void wire_close(struct wire *w);
+
+/* ==== shake.c: how a keyed connection begins ==== */
+
+/* The handshake is done: fd is the receiver's, n is to be copied; what the first record said. */
+typedef void shake_done(int fd, const char *name, int mode, const struct noise *n,
+	const unsigned char *first, size_t len);
+
+/* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
+void shake_key(const char *path);
+/* Wipes the key, in a child. */
+void shake_forget(void);
+/* Speaks first; name and mode are for then().  A stranger is closed without a word. */
+void shake_serve(int fd, const char *name, int mode, shake_done *then);
+/* Waits for the server's line; failed() when it does not come or the keys differ. */
+void shake_ask(int fd, shake_done *then, void (*failed)(const char *why));
 
 /* ==== dial.c: connecting ==== */
 
@@ -395,6 +488,7 @@ struct teller {
 	char watch;    /* say so to the server */
 	char answered; /* anything was received */
 	char noticed;  /* the last that came was a notice */
+	char locked;   /* the server began with the line of a keyed port */
 	unsigned owed; /* input sent since anything was received */
 	msec began, heard, pinged, sent;
 	unsigned char held[12]; /* the beginning of what may be WELCOME */
@@ -406,7 +500,7 @@ struct teller {
 };
 
 /* On a new connection; show, notice and watch stay as they are. */
-void tell_begin(struct teller *t, int fd, char framed);
+void tell_begin(struct teller *t, int fd, char framed, const struct noise *n);
 void tell_size(struct teller *t, const struct winsize *size);
 /* What was received: shows it, notes EXIT; -1 when it is no protocol. */
 int tell_heard(struct teller *t, const unsigned char *data, size_t n);
@@ -529,8 +623,10 @@ extern int client_alive; /* these and those that are still leaving */
 
 /* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
 struct client *client_open(int fd, struct session *s, const char *name, int mode);
+/* Makes a client that has just been opened keyed, and hears its first bytes. */
+void client_key(struct client *c, const struct noise *n, const unsigned char *first, size_t len);
 /* Tells fd why in one line, as a notice when it understands that, and closes it. */
-void client_refuse(int fd, const char *name, int mode, const char *why);
+struct client *client_refuse(int fd, const char *name, int mode, const char *why);
 /* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
 void client_dismiss(struct client *c, const char *why, int status);
 /* When a client that says nothing is served all the same. */
@@ -593,7 +689,7 @@ extern struct server server;
 /* Takes a shared option; 0 when it is none. */
 int server_option(const struct opt *o, int letter);
 /* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */
-void server_listen(struct opt *o, void (*accepted)(int fd, const char *name, int mode));
+void server_listen(struct opt *o, struct client *(*accepted)(int fd, const char *name, int mode));
 /* Dies with 127 or 126 when the command is not there (where it will be looked up is known). */
 void server_find_command(void);
 /* Daemonizes unless -F; pid file; from here on signals wait. */

@@ -44,7 +44,8 @@ static int about(void)
 {
 	say("ptybox " VERSION ": pseudoterminals over sockets\n\n"
 	    "usage: ptybox APPLET [ARG]...   or a link called APPLET\n"
-	    "       ptybox --list | --install [-s] DIR | APPLET --help\n\n");
+	    "       ptybox --list | --install [-s] DIR | APPLET --help\n");
+	say(CFG_KEYED ? "       ptybox --keygen FILE\n\n" : "\n");
 	for (int i = 0; i < APPLETS_N; i++) {
 		say(applets[i].name);
 		say("\t");
@@ -112,6 +113,12 @@ int main(int argc, char **argv)
 		return about();
 	if (!strcmp(argv[1], "--list"))
 		return list();
+	if (CFG_KEYED && !strcmp(argv[1], "--keygen")) {
+		if (argc != 3)
+			die(1, "--keygen: needs one FILE");
+		key_make(argv[2]);
+		return 0;
+	}
 	if (!strcmp(argv[1], "--install"))
 		return install(argv + 2);
 	a = find(argv[1]);

@@ -159,6 +159,8 @@ static _Noreturn void become(const struct pty *p, const struct command *c, char 
 {
 	const char *where;
 
+	if (c->forget)
+		c->forget();
 	setsid();
 	if (ioctl(p->slave, TIOCSCTTY, 0))
 		give_up(c, report, "controlling terminal");

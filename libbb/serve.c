@@ -5,10 +5,12 @@
  * caller.  A listening socket whose accept says "no descriptors" is answered with the spare one, so
  * that the client hears why and the loop does not spin.
  *
+ * config HARDENED n unkeyed TCP beyond loopback is refused
  * group server
- * options r:f:a:m:n:s:i:S:Fp:u:H:N:t:C:v
+ * options r:f:k:a:m:n:s:i:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
+ * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges)
  * option -m MODE  octal mode of unix sockets (600)
  * option -n MAX  clients at once; one more is told so and closed
@@ -56,8 +58,10 @@ static struct net nets[NETS];
 static int net_count;
 static long max_clients;
 static mode_t mode = 0600;
+static char keyed; /* -k: TCP is */
 static const char *pid_file;
-static void (*on_accept)(int, const char *, int);
+static int open_to_all;
+static struct client *(*on_accept)(int, const char *, int);
 static void (*on_stats)(struct text *);
 static void (*on_end)(void);
 static void (*on_reaped)(pid_t, int);
@@ -81,6 +85,12 @@ int server_option(const struct opt *o, int letter)
 		break;
 	case 'f':
 		add_addr(o->value, CLIENT_FRAMED);
+		break;
+	case 'k':
+		if (CFG_KEYED)
+			shake_key(o->value);
+		keyed = CFG_KEYED;
+		server.command.forget = CFG_KEYED ? shake_forget : 0;
 		break;
 	case 'a':
 		net_count = net_list(nets, NETS, o->value);
@@ -213,9 +223,29 @@ static void answer_stats(int fd)
 	on_stats(t);
 }
 
+/* Why a client that is let in by its address is not let in all the same; or 0. */
+static const char *no_room(void)
+{
+	return max_clients && count() >= max_clients ? "full" : 0;
+}
+
+/* A keyed client has proved itself. */
+static void proved(int fd, const char *name, int how, const struct noise *n,
+	const unsigned char *first, size_t len)
+{
+	const char *refusal = no_room();
+	struct client *c;
+
+	if (refusal)
+		c = client_refuse(fd, name, how, refusal);
+	else
+		c = on_accept(fd, name, how);
+	client_key(c, n, first, len);
+}
+
 static void admit(const struct listener *l, int fd, const union sock_name *peer)
 {
-	struct tally *tally = &server.tallies[l->addr - addrs];
+	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
 	char name[56] = "";
 	struct text t = {name, name + sizeof name - 1};
 	const char *refusal = 0;
@@ -223,13 +253,17 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 	net_text(&t, peer, fd);
 	if (!net_allows(nets, net_count, peer))
 		refusal = "not allowed from this address";
-	else if (l->mode != STATS && max_clients && count() >= max_clients)
-		refusal = "full";
-	count_one(tally, !!refusal);
-	if (refusal)
+	else if (l->mode != STATS && !locked)
+		refusal = no_room();
+	count_one(&server.tallies[l->addr - addrs], !!refusal);
+	if (refusal && locked)
+		close(fd);
+	else if (refusal)
 		client_refuse(fd, name, l->mode == STATS ? CLIENT_RAW : l->mode, refusal);
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
+	else if (locked)
+		shake_serve(fd, name, CLIENT_FRAMED, proved);
 	else
 		on_accept(fd, name, l->mode);
 }
@@ -278,13 +312,33 @@ static void ready(struct source *src, unsigned what)
 
 static void default_nets(void)
 {
+	static const char private_nets[] = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,"
+					   "169.254.0.0/16,::1,fe80::/10,fc00::/7";
+
 	if (!net_count)
-		net_count = net_list(nets, NETS,
-			"127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,"
-			"169.254.0.0/16,::1,fe80::/10,fc00::/7");
+		net_count = net_list(nets, NETS, keyed ? "any" : private_nets);
 }
 
-void server_listen(struct opt *o, void (*accepted)(int, const char *, int))
+/* What must not be open to the world: unkeyed TCP beyond loopback, in part, or with a warning. */
+static void check_open(const struct listener *l, int *warned)
+{
+	union sock_name n;
+	socklen_t len = sizeof n;
+
+	if (getsockname(l->src.fd, &n.sa, &len) || n.sa.sa_family == AF_UNIX)
+		return;
+	if (keyed && l->mode == CLIENT_RAW)
+		die(1, "-r ", l->addr->text, ": raw mode cannot be keyed (-k)");
+	if (net_is_loopback(&n))
+		return;
+	if (keyed && l->mode == STATS)
+		die(1, "-S ", l->addr->text, ": not beyond loopback with -k");
+	if (CFG_HARDENED && !keyed)
+		die(1, l->addr->text, ": TCP beyond loopback needs a key (-k)");
+	*warned |= !keyed;
+}
+
+void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, int))
 {
 	if (CFG_JAIL)
 		jail_check();
@@ -304,6 +358,8 @@ void server_listen(struct opt *o, void (*accepted)(int, const char *, int))
 				listeners[listener_count++] = (struct listener){
 					.src.fd = fd[k], .addr = &addrs[i], .mode = modes[i]};
 	}
+	for (int i = 0; i < listener_count; i++)
+		check_open(&listeners[i], &open_to_all);
 	spare = open("/", O_PATH | O_CLOEXEC);
 	server.listening = 1;
 }
@@ -373,23 +429,10 @@ void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)
 	sig_listen(on_signal);
 }
 
-static void warn_open(void)
-{
-	for (int i = 0; i < listener_count; i++) {
-		union sock_name n;
-		socklen_t len = sizeof n;
-
-		if (getsockname(listeners[i].src.fd, &n.sa, &len) || n.sa.sa_family == AF_UNIX ||
-			net_is_loopback(&n))
-			continue;
-		warn("no key: whoever reaches the TCP port gets the terminal (see -a)");
-		return;
-	}
-}
-
 void server_ready(void)
 {
-	warn_open();
+	if (open_to_all)
+		warn("no key: whoever reaches the TCP port gets the terminal (-k, -a)");
 	daemon_ready(client_rules.verbose);
 }
 

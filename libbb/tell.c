@@ -12,7 +12,7 @@ enum {
 	PING_AFTER = 15000, /* ms of silence */
 	LOST_AFTER = 45000,
 	TAKEN = 4096, /* bytes of input: a server that owes more may be waiting for its command */
-	PART = 4096,
+	PART = NOISE_MAX - FRAME_HEAD,
 	PLAIN_PART = 1024, /* uWSGI reads 4096 bytes at a time and closes at a payload over 4092, */
 	PLAIN_PAUSE = 10,  /* and keeps the second of two packets that it reads at once */
 };
@@ -20,13 +20,15 @@ enum {
 static const unsigned char welcome[] = {
 	0, 0, 0, FRAME_WELCOME, 'p', 't', 'y', 'b', 'o', 'x', '/', '1'};
 
-void tell_begin(struct teller *t, int fd, char framed)
+void tell_begin(struct teller *t, int fd, char framed, const struct noise *n)
 {
 	wire_close(&t->wire);
 	t->wire = (struct wire){.fd = fd};
+	if (CFG_KEYED && n)
+		wire_key(&t->wire, n);
 	t->mode = !framed ? TELL_RAW : TELL_LOOKING;
 	t->began = t->heard = t->pinged = loop_now;
-	t->held_len = t->noticed = t->answered = 0;
+	t->held_len = t->noticed = t->answered = t->locked = 0;
 	t->owed = 0;
 	t->status = -1;
 	if (framed)
@@ -145,8 +147,12 @@ static int look(struct teller *t, const unsigned char *data, size_t n)
 	return 0;
 }
 
+static const char keyed[] = "ptybox-noise-1 ";
+
 int tell_heard(struct teller *t, const unsigned char *data, size_t n)
 {
+	if (!t->answered && n >= sizeof keyed - 1 && !memcmp(data, keyed, sizeof keyed - 1))
+		t->locked = 1;
 	t->heard = loop_now;
 	t->answered = 1;
 	t->owed = 0;

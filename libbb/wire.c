@@ -3,15 +3,120 @@
  * Output goes from where it lies (the ring) to the socket in one writev, in framed mode behind a
  * header on the stack.  Only when the socket takes a part of a frame is the rest copied: a length once
  * announced must be kept even if the ring moves on.  What waits in `out` goes first, always.
+ *
+ * In keyed mode the framed stream goes into records: bytes are sealed once, when they leave the ring,
+ * so a client that falls behind skips before, not behind the seal.
  */
 #include <errno.h>
+#include <string.h>
 #include "libbb.h"
 
 enum { FRAME_OUT = 32768 }; /* so that a rest and some control frames fit into the queue */
 
+/* ---- keyed ---- */
+
+static struct noise noises[LOOP_MAX] LARGE; /* stage NOISE_OVER: a free place */
+
+int wire_key(struct wire *w, const struct noise *n)
+{
+	struct noise *place = noises;
+
+	while (place < noises + LOOP_MAX && place->stage != NOISE_OVER)
+		place++;
+	if (place == noises + LOOP_MAX)
+		return -1;
+	*place = *n;
+	w->noise = place;
+	return 0;
+}
+
+/* Never more than one message: what lies behind it makes the socket readable again. */
+ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record)
+{
+	static unsigned char buf[NOISE_RECORD] LARGE;
+	size_t have = rx->len;
+	ssize_t got;
+	int size;
+
+	if (have) {
+		memcpy(buf, queue_data(rx), have);
+		queue_take(rx, have);
+	}
+	for (;;) {
+		size = noise_size(n, buf, have);
+		if (size < 0) {
+			errno = EPROTO;
+			return -1;
+		}
+		if (size && have == (size_t)size) {
+			*record = buf;
+			return size;
+		}
+		got = io_read(fd, buf + have, (size ? (size_t)size : 2) - have);
+		if (got <= 0)
+			break;
+		have += got;
+	}
+	return !got && queue_put(rx, buf, have) ? -1 : got;
+}
+
+static ssize_t unsealed(struct wire *w, unsigned char *buf)
+{
+	unsigned char *record;
+	ssize_t size, n;
+
+	do {
+		size = wire_gather(w->fd, w->noise, &w->rx, &record);
+		if (size <= 0)
+			return size;
+		n = noise_unseal(w->noise, record, size);
+	} while (!n);
+	if (n < 0) {
+		errno = EPROTO;
+		return -1;
+	}
+	memcpy(buf, record + NOISE_DATA, n);
+	return n;
+}
+
+static unsigned char sealed[NOISE_RECORD] LARGE;
+
+/* What stands at sealed + NOISE_DATA goes out, or waits. */
+static int seal(struct wire *w, size_t used)
+{
+	size_t size = noise_seal(w->noise, sealed, used);
+	ssize_t n = 0;
+
+	if (!size) {
+		errno = EPROTO;
+		return -1;
+	}
+	if (!w->out.len)
+		n = io_write(w->fd, sealed, size);
+	return n < 0 ? -1 : queue_put(&w->out, sealed + n, size - n);
+}
+
+static ssize_t seal_output(struct wire *w, const struct iovec *v, int parts)
+{
+	unsigned char *to = sealed + NOISE_DATA;
+	size_t total = 0;
+
+	for (; parts-- && total < NOISE_MAX - FRAME_HEAD; v++) {
+		size_t room = NOISE_MAX - FRAME_HEAD - total;
+		size_t len = v->iov_len < room ? v->iov_len : room;
+
+		memcpy(to + FRAME_HEAD + total, v->iov_base, len);
+		total += len;
+	}
+	frame_head(to, FRAME_DATA, total);
+	return seal(w, FRAME_HEAD + total) ? -1 : (ssize_t)total;
+}
+
+/* ---- all modes ---- */
+
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n)
 {
-	return io_read(w->fd, buf, n);
+	return CFG_KEYED && w->noise ? unsealed(w, buf) : io_read(w->fd, buf, n);
 }
 
 ssize_t wire_flush(struct wire *w)
@@ -61,6 +166,8 @@ ssize_t wire_output(struct wire *w, const struct iovec *v, int parts)
 		return -1;
 	if (w->out.len || !parts)
 		return 0;
+	if (CFG_KEYED && w->noise)
+		return seal_output(w, v, parts);
 	return CFG_FRAMED && w->framed ? output_frame(w, v, parts) : io_writev(w->fd, v, parts);
 }
 
@@ -69,6 +176,15 @@ int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload
 	unsigned char head[FRAME_HEAD];
 
 	frame_head(head, type, size);
+	if (CFG_KEYED && w->noise) {
+		size_t n = payload ? size : 0;
+
+		if (n > NOISE_MAX - FRAME_HEAD)
+			return -1;
+		memcpy(sealed + NOISE_DATA, head, FRAME_HEAD);
+		memcpy(sealed + NOISE_DATA + FRAME_HEAD, payload ? payload : head, n);
+		return seal(w, FRAME_HEAD + n);
+	}
 	if (queue_put(&w->out, head, FRAME_HEAD) || queue_put(&w->out, payload, payload ? size : 0))
 		return -1;
 	return 0;
@@ -76,10 +192,18 @@ int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload
 
 int wire_text(struct wire *w, const struct text *t, const char *start)
 {
+	if (CFG_KEYED && w->noise) {
+		memcpy(sealed + NOISE_DATA, start, t->at - start);
+		return seal(w, t->at - start);
+	}
 	return queue_put(&w->out, start, t->at - start);
 }
 
 void wire_close(struct wire *w)
 {
 	queue_close(&w->out);
+	queue_close(&w->rx);
+	if (CFG_KEYED && w->noise)
+		noise_close(w->noise);
+	w->noise = 0;
 }
