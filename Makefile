@@ -6,6 +6,7 @@
 ##   make test       build and run every test; TESTS='shim attach' runs only those files
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
+##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
 ##   make clean      remove all that was built
@@ -100,6 +101,9 @@ check:
 fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
 
+bench: $(BIN)
+	@PTYBOX=$(abspath $(BIN)) CC='$(CC)' HOSTCC='$(HOSTCC)' scripts/bench $(BENCH)
+
 size: $(BIN)
 	@scripts/size $(O) $(NM)
 
@@ -114,6 +118,6 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check fuzz size install clean help FORCE
+.PHONY: all peers run test check fuzz bench size install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

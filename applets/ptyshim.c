@@ -161,6 +161,7 @@ int ptyshim_main(char **argv, const char *options)
 	if (interactive && !server.sized)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
+	server_find_command();
 	server_start();
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;

@@ -467,7 +467,7 @@ static int runnable(int dir, const char *path)
 	struct stat st;
 
 	if (fstatat(dir, path, &st, 0))
-		return errno;
+		return ENOENT; /* also in a directory of PATH that may not be searched */
 	if (!S_ISREG(st.st_mode))
 		return EACCES;
 	return faccessat(dir, path, X_OK, 0) ? errno : 0;

@@ -32,17 +32,25 @@ static struct session *of(struct source *src)
 	return (struct session *)src;
 }
 
+/* How much may be read: all of the ring while nobody listens; up to the only client's position; with
+ * several up to half a ring ahead of the foremost, so that the others may be as far behind it. */
 static size_t room(const struct session *s)
 {
+	size_t half = s->ring.size / 2, left;
 	uint64_t pace = 0;
-	int anybody = 0;
+	int talkers = 0;
 
 	for (const struct client *c = s->clients; c; c = c->next)
 		if (c->talks) {
-			anybody = 1;
+			talkers++;
 			pace = c->pos > pace ? c->pos : pace;
 		}
-	return anybody ? ring_room(&s->ring, pace) : s->ring.size;
+	if (!talkers)
+		return s->ring.size;
+	if (pace < ring_oldest(&s->ring))
+		return 0; /* it has to skip first */
+	left = ring_room(&s->ring, pace);
+	return talkers == 1 ? left : left > half ? left - half : 0;
 }
 
 int session_held(const struct session *s)
