@@ -365,11 +365,12 @@ static _Noreturn void work(struct slot *slot, int fd)
 static struct hand {
 	struct source src; /* the control socket */
 	msec started;
-	char asked, answering;
+	char answering;
 } hands[WORKERS] LARGE;
 
 static msec wait_until, asked_at;
-static struct text *report;
+static struct text *report; /* statistics being gathered, */
+static int asking;          /* from this worker now */
 
 static int is_alive(int i)
 {
@@ -400,12 +401,16 @@ static int missing(void)
 
 /* ---- statistics ---- */
 
-static int answered(void)
+/* One worker after the other, so that their sessions do not mix. */
+static void ask_next(void)
 {
-	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i) && hands[i].asked)
-			return 0;
-	return 1;
+	while (++asking < WORKERS)
+		if (is_alive(asking) && io_write(hands[asking].src.fd, "S", 1) == 1) {
+			asked_at = loop_now;
+			return;
+		}
+	report = 0;
+	stats_end();
 }
 
 /* 'F', a worker is full: the wake-up is all.  'S' and its sessions, a comma before each, up to NUL. */
@@ -413,23 +418,25 @@ static void hear_worker(struct hand *h, const char *data, size_t n)
 {
 	for (; n; data++, n--) {
 		char one[2] = {*data, '\0'};
+		int current = report && h == &hands[asking];
 
-		if (!h->answering)
+		if (!h->answering) {
 			h->answering = *data == 'S';
-		else if (!*data)
-			h->answering = h->asked = 0;
-		else if (report && h->asked && !(*data == ',' && report->at[-1] == '['))
+		} else if (!*data) {
+			h->answering = 0;
+			if (current)
+				ask_next();
+		} else if (current && !(*data == ',' && report->at[-1] == '[')) {
 			text_str(report, one);
+		}
 	}
 }
 
 static void ask_workers(struct text *t)
 {
 	report = t;
-	asked_at = loop_now;
-	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i))
-			hands[i].asked = io_write(hands[i].src.fd, "S", 1) == 1;
+	asking = -1;
+	ask_next();
 }
 
 /* ---- the workers' lives ---- */
@@ -464,8 +471,9 @@ static void keeper_reaped(pid_t pid, int status)
 		if (loop_now - hands[i].started < YOUNG)
 			wait_until = loop_now + YOUNG;
 		*slot = (struct slot){0};
-		hands[i].asked = 0;
 		loop_close(&hands[i].src);
+		if (report && i == asking)
+			ask_next();
 	}
 }
 
@@ -477,7 +485,7 @@ static unsigned keeper_want(struct source *src, msec *due)
 	else if (missing())
 		due_at(due, wait_until);
 	if (report)
-		due_at(due, answered() ? loop_now : asked_at + ANSWER);
+		due_at(due, asked_at + ANSWER);
 	return 0;
 }
 
@@ -485,10 +493,8 @@ static unsigned keeper_want(struct source *src, msec *due)
 static void keeper_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (report && (answered() || loop_now >= asked_at + ANSWER)) {
-		report = 0;
-		stats_end();
-	}
+	if (report && loop_now >= asked_at + ANSWER)
+		ask_next();
 	if ((missing() && loop_now >= wait_until) ||
 		(ending && (!alive() || loop_now >= ending + GIVE_UP + 1000)))
 		loop_stop();

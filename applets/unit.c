@@ -229,6 +229,157 @@ static void ring_table(void)
 	check(ring_holds(5000, 777, 1234), "ring", "a size that is no power of two");
 }
 
+/* ---- frame.c ---- */
+
+static const struct {
+	const char *name, *bytes;
+	size_t len;
+	const char
+		*parts; /* what must come out: TYPE SIZE [PAYLOAD] for each frame, ! for an error */
+} frame_case[] = {
+	{"nothing", "", 0, ""},
+	{"rows", "\0\30\0\144", 4, "100 24 []"},
+	{"rows and columns", "\0\30\0\144\0\120\1\145", 8, "100 24 []101 336 []"},
+	{"input", "\0\3\0\0abc", 7, "0 3 [abc]"},
+	{"empty input", "\0\0\0\0\0\1\0\0x", 9, "0 0 []0 1 [x]"},
+	{"input of zero bytes", "\0\4\0\0\0\0\0\144", 8, "0 4 [...d]"},
+	{"many", "\0\1\0\0a\0\0\0\17\0\2\0\0bc\0\1\0\146", 19, "0 1 [a]15 0 []0 2 [bc]102 1 []"},
+	{"a signal with a size", "\0\377\377\11\0\1\0\0x", 9, "9 65535 []0 1 [x]"},
+	{"the last signal", "\0\2\0\143\0\1\0\0x", 9, "99 2 []0 1 [x]"},
+	{"unknown without a payload", "\0\7\0\156\0\1\0\0x", 9, "110 7 []0 1 [x]"},
+	{"the last without a payload", "\0\7\0\307\0\1\0\0x", 9, "199 7 []0 1 [x]"},
+	{"the first with a payload", "\0\2\0\310ab\0\1\0\0x", 11, "200 2 [ab]0 1 [x]"},
+	{"unknown with a payload", "\0\2\0\360ab\0\1\0\0x", 11, "240 2 [ab]0 1 [x]"},
+	{"the last with a payload", "\0\2\0\376ab\0\1\0\0x", 11, "254 2 [ab]0 1 [x]"},
+	{"an empty payload", "\0\0\0\376\0\1\0\0x", 9, "254 0 []0 1 [x]"},
+	{"255 is reserved", "\0\7\0\377\0\1\0\0x", 9, "255 7 []0 1 [x]"},
+	{"modifier1 is 1", "\1\0\0\144", 4, "!"},
+	{"modifier1 is 255", "\377", 1, "!"},
+	{"modifier1 of the second frame", "\0\1\0\0x\5\0\0\0", 9, "0 1 [x]!"},
+	{"text", "hello", 5, "!"},
+	{"half a head", "\0\3\0", 3, ""},
+};
+
+static struct text frame_out;
+
+static void frame_num(unsigned n)
+{
+	text_num(&frame_out, n);
+	text_str(&frame_out, " ");
+}
+
+/* Writes down what comes of these bytes; FRAME_BAD is for good. */
+static int frame_take(struct frame *f, const unsigned char *data, size_t n)
+{
+	int got;
+
+	while ((got = frame_next(f, &data, &n)) == FRAME_GOT) {
+		if (f->first) {
+			frame_num(f->type);
+			frame_num(f->size);
+			text_str(&frame_out, "[");
+		}
+		for (size_t i = 0; i < f->len; i++) {
+			char c[2] = {(char)f->part[i], '\0'};
+
+			text_str(&frame_out, *c ? c : ".");
+		}
+		text_str(&frame_out, f->left ? "" : "]");
+	}
+	if (got == FRAME_BAD)
+		text_str(&frame_out, "!");
+	return got == FRAME_BAD;
+}
+
+/* In pieces: as far as a, to b, and the rest; each may be empty. */
+static int frame_cut(const char *bytes, size_t len, size_t a, size_t b, const char *parts)
+{
+	const unsigned char *data = (const unsigned char *)bytes;
+	char out[128];
+	struct frame f = {0};
+
+	frame_out = (struct text){out, out + sizeof out - 1};
+	if (!frame_take(&f, data, a) && !frame_take(&f, data + a, b - a))
+		frame_take(&f, data + b, len - b);
+	*frame_out.at = '\0';
+	return !strcmp(out, parts);
+}
+
+/* One frame of any size, in pieces of any size. */
+static int frame_long(unsigned type, unsigned size, size_t piece)
+{
+	static unsigned char bytes[FRAME_HEAD + 65535];
+	struct frame f = {0};
+	size_t got = 0, firsts = 0, total = FRAME_HEAD + size;
+
+	frame_head(bytes, type, size);
+	for (size_t i = 0; i < size; i++)
+		bytes[FRAME_HEAD + i] = (unsigned char)(i * 7);
+	for (size_t at = 0; at < total; at += piece) {
+		const unsigned char *data = bytes + at;
+		size_t n = total - at < piece ? total - at : piece;
+
+		while (frame_next(&f, &data, &n) == FRAME_GOT) {
+			if (f.type != type || f.size != size || f.left != size - got - f.len ||
+				f.part != bytes + FRAME_HEAD + got)
+				return 0;
+			firsts += f.first;
+			got += f.len;
+		}
+		if (n)
+			return 0;
+	}
+	return got == size && firsts == 1;
+}
+
+static const struct {
+	const char *bytes;
+	size_t len;
+	int starts;
+} starts_case[] = {
+	{"", 0, 0},
+	{"\0", 1, 0},
+	{"\0\1", 2, 0},
+	{"\0\1\2", 3, 0},
+	{"\0\1\2\143", 4, -1},
+	{"\0\1\2\144", 4, 1},
+	{"\0\1\2\145", 4, 1},
+	{"\0\1\2\146", 4, 1},
+	{"\0\1\2\147", 4, -1},
+	{"\0\0\0\0", 4, -1},
+	{"\0\1\2\144\1", 5, 1},
+	{"a", 1, -1},
+	{"\1\0\0\144", 4, -1},
+	{"\377", 1, -1},
+};
+
+static void frame_table(void)
+{
+	static const unsigned size[] = {0, 1, 2, 4095, 4096, 60000, 65535};
+	static const size_t piece[] = {1, 3, 4, 5, 4096, 70000};
+	enum { SIZES = sizeof size / sizeof *size, PIECES = sizeof piece / sizeof *piece };
+
+	for (size_t i = 0; i < sizeof frame_case / sizeof *frame_case; i++) {
+		size_t len = frame_case[i].len;
+		int right = 1;
+
+		for (size_t a = 0; a <= len; a++)
+			for (size_t b = a; b <= len; b++)
+				right &= frame_cut(
+					frame_case[i].bytes, len, a, b, frame_case[i].parts);
+		check(right, "frame", frame_case[i].name);
+	}
+	for (int s = 0; s < SIZES; s++)
+		for (int p = 0; p < PIECES; p++) {
+			check(frame_long(0, size[s], piece[p]), "frame", "long input");
+			check(frame_long(254, size[s], piece[p]), "frame", "long payload");
+		}
+	for (size_t i = 0; i < sizeof starts_case / sizeof *starts_case; i++)
+		check(frame_starts((const unsigned char *)starts_case[i].bytes,
+			      starts_case[i].len) == starts_case[i].starts,
+			"frame", "starts");
+}
+
 int unit_main(char **argv, const char *options)
 {
 	(void)argv, (void)options;
@@ -236,5 +387,7 @@ int unit_main(char **argv, const char *options)
 	net_table();
 	name_table();
 	ring_table();
+	if (CFG_FRAMED)
+		frame_table();
 	return failed;
 }

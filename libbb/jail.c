@@ -59,6 +59,7 @@ static char has_user;
 static uid_t uid, outer_uid;
 static gid_t gid, outer_gid, groups[GROUPS];
 static int group_count;
+static char user_name[256]; /* as /etc/passwd has it, or empty */
 
 /* ---- users ---- */
 
@@ -100,6 +101,7 @@ static int is_number(const char *s, unsigned long *n)
 /* name:password:uid:gid:... */
 static int user_line(char **field, const char *key)
 {
+	struct text t = {user_name, user_name + sizeof user_name - 1};
 	unsigned long u, g, wanted;
 
 	if (!is_number(field[2], &u) || !is_number(field[3], &g))
@@ -108,6 +110,8 @@ static int user_line(char **field, const char *key)
 		return 0;
 	uid = u;
 	gid = g;
+	text_str(&t, field[0]);
+	*t.at = '\0';
 	return 1;
 }
 
@@ -158,8 +162,8 @@ static void set_user(const struct opt *o)
 		gid = n;
 	else if (group && !scan("/etc/group", group_line, group))
 		die(1, "-u ", group, ": no such group");
-	if (!group)
-		scan("/etc/group", member_line, user);
+	if (!group && *user_name)
+		scan("/etc/group", member_line, user_name);
 	if (group_count < GROUPS)
 		groups[group_count++] = gid;
 	has_user = 1;
