@@ -67,25 +67,31 @@ int io_pipe(int fd[2])
 	return pipe2(fd, O_CLOEXEC);
 }
 
-void io_null(int fd)
+static int null_open(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR);
 
 	if (null < 0) /* no /dev yet: a descriptor that does nothing will do as well */
-		null = open("/", O_PATH | O_CLOEXEC);
-	if (null == fd) {
-		fcntl(fd, F_SETFD, 0);
-		return;
-	}
+		null = open("/", O_PATH);
+	return null;
+}
+
+void io_null(int fd)
+{
+	int null = null_open();
+
 	dup2(null, fd);
 	close(null);
 }
 
 void io_fill_012(void)
 {
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			io_null(fd);
+	int fd;
+
+	do /* each gets the lowest number that is free */
+		fd = null_open();
+	while (fd >= 0 && fd < 3);
+	close(fd);
 }
 
 void io_close_from(int first)
