@@ -37,7 +37,7 @@ int addr_parse(struct addr *a, const char *text)
 	}
 	if (*text == '[') {
 		end = strchr(text, ']');
-		if (!end || end[1] != ':' || !memchr(text, ':', end - text))
+		if (!end || end[1] != ':' || strchr(text, ':') > end)
 			return -1;
 		a->ipv6 = 1;
 		return host_set(a, text + 1, end) ? -1 : port_parse(a, end + 2);

@@ -133,7 +133,7 @@ static int member_line(char **field, const char *user)
 
 	if (!is_number(field[2], &g))
 		return 0;
-	for (const char *m = field[3]; *m; m += strcspn(m, ","), m += *m == ',')
+	for (const char *m = field[3]; *m; m = strchrnul(m, ','), m += *m == ',')
 		if (!strncmp(m, user, len) && (!m[len] || m[len] == ',')) {
 			groups[group_count++] = g;
 			break;
@@ -189,7 +189,7 @@ static void set_spaces(const struct opt *o)
 	const char *s = o->value;
 
 	for (;; s++) {
-		size_t len = strcspn(s, ",");
+		size_t len = strchrnul(s, ',') - s;
 		int i = 0;
 
 		while (i < SPACES &&

@@ -103,7 +103,7 @@ int net_list(struct net *net, int max, const char *s)
 	int count = 0;
 
 	for (;; s++) {
-		size_t len = strcspn(s, ",");
+		size_t len = strchrnul(s, ',') - s;
 
 		if (count == max || net_parse(&net[count++], s, len))
 			return -1;

@@ -113,7 +113,7 @@ static char *env_list[1024] LARGE;
 /* Unless the name is there already: the first one counts. */
 static int env_add(int n, char *var)
 {
-	size_t len = strcspn(var, "=") + 1;
+	size_t len = strchrnul(var, '=') - var + 1;
 	int i = 0;
 
 	while (i < n && strncmp(env_list[i], var, len))

@@ -495,7 +495,7 @@ static int find_command(const char *name, int dir)
 	if (strchr(name, '/'))
 		return runnable(dir, name);
 	for (path = path ? path : "/usr/local/bin:/bin:/usr/bin"; why; path++) {
-		size_t len = strcspn(path, ":");
+		size_t len = strchrnul(path, ':') - path;
 		int e = len ? runnable_in(path, len, name) : runnable(dir, name);
 
 		if (!e || e == EACCES)
