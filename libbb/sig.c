@@ -29,6 +29,14 @@ static void ready(struct source *s, unsigned what)
 
 static struct source source = {.want = want, .ready = ready};
 
+/* Not signal(): libc keeps some numbers to itself, and its sigaction() is larger than this file. */
+static void disposition_default(int sig)
+{
+	static const char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
+
+	syscall(SYS_rt_sigaction, sig, zeros, 0, _NSIG / 8);
+}
+
 void sig_open(const int *signals)
 {
 	sigset_t set;
@@ -36,7 +44,7 @@ void sig_open(const int *signals)
 	sigemptyset(&set);
 	for (; *signals; signals++) {
 		sigaddset(&set, *signals);
-		signal(*signals, SIG_DFL); /* an ignored SIGCHLD or SIGHUP may be inherited */
+		disposition_default(*signals); /* an ignored SIGCHLD or SIGHUP may be inherited */
 	}
 	source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (source.fd < 0)
@@ -53,11 +61,10 @@ void sig_listen(void (*handle)(int))
 
 void sig_default(void)
 {
-	static const char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
 	sigset_t none;
 
-	for (int i = 1; i < _NSIG; i++) /* not signal(): libc keeps some numbers to itself */
-		syscall(SYS_rt_sigaction, i, zeros, 0, _NSIG / 8);
+	for (int i = 1; i < _NSIG; i++)
+		disposition_default(i);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, 0);
 }

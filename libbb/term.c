@@ -38,7 +38,7 @@ int term_reopen(int fd, int flags)
 static void crash(int sig)
 {
 	term_restore();
-	raise(sig); /* the disposition is the default again: SA_RESETHAND */
+	kill(getpid(), sig); /* the disposition is the default again: SA_RESETHAND */
 }
 
 static void cleanup(void)
