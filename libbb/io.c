@@ -103,7 +103,7 @@ void io_close_from(int first)
 	if (!syscall(SYS_close_range, first, ~0U, 0))
 		return;
 #endif
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < (rlim_t)max)
+	if (!prlimit(0, RLIMIT_NOFILE, 0, &limit) && limit.rlim_cur < (rlim_t)max)
 		max = limit.rlim_cur;
 	for (int fd = first; fd < max; fd++)
 		close(fd);

@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -470,7 +471,8 @@ static int runnable(int dir, const char *path)
 		return ENOENT; /* also in a directory of PATH that may not be searched */
 	if (!S_ISREG(st.st_mode))
 		return EACCES;
-	return faccessat(dir, path, X_OK, 0) ? errno : 0;
+	/* not faccessat(), which emulates flags in a child */
+	return syscall(SYS_faccessat, dir, path, X_OK) ? errno : 0;
 }
 
 static int runnable_in(const char *dir, size_t len, const char *name)
