@@ -32,7 +32,7 @@ static struct source source = {.want = want, .ready = ready};
 /* Not signal(): libc keeps some numbers to itself, and its sigaction() is larger than this file. */
 static void disposition_default(int sig)
 {
-	static const char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
+	static char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
 
 	syscall(SYS_rt_sigaction, sig, zeros, 0, _NSIG / 8);
 }
