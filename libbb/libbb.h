@@ -41,7 +41,7 @@ void msg_line(const char *first, ...);
 /* The same, then the cleanup, then _exit(status). */
 #define die(status, ...) msg_die(status, __VA_ARGS__, (char *)0)
 _Noreturn void msg_die(int status, const char *first, ...);
-/* The system's words for errno. */
+/* The system's words for errno; without WORDS its number, until the next call. */
 const char *msg_errno(void);
 
 /* ==== ring.c: the last bytes of a stream; bytes that wait for a descriptor ==== */

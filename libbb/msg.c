@@ -3,6 +3,8 @@
  * A message is one line and one write(2), so lines of several processes never mix.  Text is built
  * in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth
  * of a server's size.
+ *
+ * config WORDS y the system's words for what went wrong (without it "error N")
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -81,5 +83,13 @@ void msg_die(int status, const char *first, ...)
 
 const char *msg_errno(void)
 {
-	return strerror(errno);
+	static char number[32];
+	struct text t = {number, number + sizeof number - 1};
+
+	if (CFG_WORDS)
+		return strerror(errno);
+	text_str(&t, "error ");
+	text_num(&t, errno);
+	*t.at = '\0';
+	return number;
 }
