@@ -5,11 +5,12 @@
  *
  * applet ptyshim PTYSHIM
  * config PTYSHIM y the ptyshim applet
+ * config INTERACTIVE y its option -I
  * usage [OPTIONS] ADDR [COMMAND [ARG]...]
  * options b:oIwR: server
  * option -b BYTES  output kept for late clients and for clients that fall behind; k, m (64k)
  * option -o  clients only watch: what they type is dropped
- * option -I  this terminal is a client too (implies -F)
+ * option[INTERACTIVE] -I  this terminal is a client too (implies -F)
  * option -w  when COMMAND ends, wait for one client to collect the last output
  * option -R SECS  run COMMAND again SECS after it ends; clients stay
  */
@@ -111,11 +112,16 @@ static void tell_stats(struct text *t)
 
 /* ---- the invoking terminal (-I) ---- */
 
+static int is_interactive(void)
+{
+	return CFG_INTERACTIVE && interactive;
+}
+
 static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (sig == SIGWINCH && interactive && !term_size(0, &size))
+	if (is_interactive() && sig == SIGWINCH && !term_size(0, &size))
 		session_resize(&session, &size);
 }
 
@@ -156,9 +162,9 @@ int ptyshim_main(char **argv, const char *options)
 			server_option(&o, c);
 		}
 	}
-	if (interactive && !isatty(0))
+	if (is_interactive() && !isatty(0))
 		die(1, "-I: standard input is not a terminal");
-	if (interactive && !server.sized)
+	if (is_interactive() && !server.sized)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
 	server_find_command();
@@ -175,11 +181,12 @@ int ptyshim_main(char **argv, const char *options)
 		server_failed(&f);
 	server_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();
-	if (interactive)
+	if (is_interactive())
 		join_terminal();
 	loop_add(&life);
 	loop_run();
-	term_restore();
+	if (is_interactive())
+		term_restore();
 	server_unlisten();
 	return session.status;
 }
