@@ -240,6 +240,9 @@ void pty_signal(const struct pty *p, int sig);
  * an empty one last; or 0. */
 int pty_spawn(struct pty *p, const struct command *c, char *env);
 struct failure pty_spawned(int report);
+/* Tries what execvp(3) would for this name, the directories of PATH in turn, until try() returns 0 or
+ * an errno that is not about the place; which it returns. */
+int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
 /* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
 int pty_fail_status(const struct failure *f, const struct command *c);
 /* 0-255 or 128+N from what wait(2) said. */

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -125,7 +126,7 @@ static int env_add(int n, char *var)
 }
 
 /* `more` (strings one after the other, an empty one last), `set`, and the server's own. */
-static char **environment(char **set, char *more)
+static void set_environment(char **set, char *more)
 {
 	int n = 0;
 
@@ -136,7 +137,6 @@ static char **environment(char **set, char *more)
 	for (char **e = environ; *e; e++)
 		n = env_add(n, *e);
 	env_list[n] = 0;
-	return env_list;
 }
 
 int pty_fail_status(const struct failure *f, const struct command *c)
@@ -153,6 +153,41 @@ static _Noreturn void give_up(const struct command *c, int report, const char *s
 	if (write(report, &f, sizeof f) < 0)
 		_exit(126);
 	_exit(pty_fail_status(&f, c));
+}
+
+int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of)
+{
+	const char *dir = getenv("PATH"), *end;
+	char path[PATH_MAX];
+	int why = ENOENT, e;
+
+	if (strchr(name, '/'))
+		return try(name, of);
+	for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin";; dir = end + 1) {
+		struct text t = {path, path + sizeof path - 1};
+
+		end = strchrnul(dir, ':');
+		while (dir < end && t.at < t.end)
+			*t.at++ = *dir++;
+		text_str(&t, t.at > path ? "/" : ""); /* an empty one is the working directory */
+		text_str(&t, name);
+		*t.at = '\0';
+		e = t.at < t.end ? try(path, of) : ENAMETOOLONG;
+		if (e == EACCES)
+			why = e;
+		else if (e != ENOENT && e != ENOTDIR)
+			return e;
+		if (!*end)
+			return why;
+	}
+}
+
+static int execute(const char *path, const void *of)
+{
+	const struct command *c = of;
+
+	execve(path, c->argv, env_list);
+	return errno;
 }
 
 static _Noreturn void become(const struct pty *p, const struct command *c, char *env, int report)
@@ -174,7 +209,8 @@ static _Noreturn void become(const struct pty *p, const struct command *c, char 
 		give_up(c, report, c->dir);
 	umask(c->umask);
 	sig_default();
-	execvpe(c->argv[0], c->argv, environment(c->env, env));
+	set_environment(c->env, env);
+	errno = pty_find(c->argv[0], execute, c);
 	give_up(c, report, c->argv[0]);
 }
 

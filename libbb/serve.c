@@ -28,7 +28,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -463,50 +462,17 @@ void server_failed(const struct failure *f)
 	die(server_status(f), line);
 }
 
-static int runnable(int dir, const char *path)
+static int runnable(const char *path, const void *of)
 {
+	const int *dir = of;
 	struct stat st;
 
-	if (fstatat(dir, path, &st, 0))
+	if (fstatat(*dir, path, &st, 0))
 		return ENOENT; /* also in a directory of PATH that may not be searched */
 	if (!S_ISREG(st.st_mode))
 		return EACCES;
 	/* not faccessat(), which emulates flags in a child */
-	return syscall(SYS_faccessat, dir, path, X_OK) ? errno : 0;
-}
-
-static int runnable_in(const char *dir, size_t len, const char *name)
-{
-	char path[PATH_MAX];
-	struct text t = {path, path + sizeof path - 1};
-
-	while (len-- && t.at < t.end)
-		*t.at++ = *dir++;
-	text_str(&t, "/");
-	text_str(&t, name);
-	*t.at = '\0';
-	return runnable(AT_FDCWD, path);
-}
-
-/* As execvpe(3) will look for it. */
-static int find_command(const char *name, int dir)
-{
-	const char *path = getenv("PATH");
-	int why = ENOENT;
-
-	if (strchr(name, '/'))
-		return runnable(dir, name);
-	for (path = path ? path : "/usr/local/bin:/bin:/usr/bin"; why; path++) {
-		size_t len = strchrnul(path, ':') - path;
-		int e = len ? runnable_in(path, len, name) : runnable(dir, name);
-
-		if (!e || e == EACCES)
-			why = e;
-		path += len;
-		if (!*path)
-			break;
-	}
-	return why;
+	return syscall(SYS_faccessat, *dir, path, X_OK) ? errno : 0;
 }
 
 void server_find_command(void)
@@ -521,7 +487,7 @@ void server_find_command(void)
 		server_failed(&f);
 	}
 	f.subject = server.command.argv[0];
-	f.err = find_command(f.subject, dir);
+	f.err = pty_find(f.subject, runnable, &dir);
 	if (f.err)
 		server_failed(&f);
 	if (dir >= 0)
