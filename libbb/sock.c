@@ -7,7 +7,7 @@
  * it owes us acknowledgements.  TCP_USER_TIMEOUT would be shorter, but it also cuts peers that are
  * alive and merely do not read (a zero window), and those are waited for.
  *
- * config NAMES y ptyattach looks host names up (getaddrinfo); without it hosts are numeric
+ * config NAMES y host names (ptyattach; getaddrinfo) and %INTERFACE; without it hosts are numeric
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -46,7 +46,7 @@ static int numeric(union sock_name *n, const struct addr *a)
 	}
 	n->in6.sin6_port = htons(a->port);
 	scope = strchr(host, '%');
-	if (scope) {
+	if (CFG_NAMES && scope) {
 		*scope = '\0';
 		n->in6.sin6_scope_id = if_nametoindex(scope + 1);
 		if (!n->in6.sin6_scope_id)
