@@ -32,19 +32,30 @@ static void unix_name(union sock_name *n, const struct addr *a)
 		n->un.sun_path[0] = '\0';
 }
 
+/* Every interface; family and port are at the same place in both. */
+static void any_name(union sock_name *n, int family, unsigned port)
+{
+	*n = (union sock_name){.in6 = {.sin6_family = family, .sin6_port = htons(port)}};
+}
+
+static void loopback_names(union sock_name n[2], unsigned port)
+{
+	any_name(&n[0], AF_INET, port);
+	n[0].in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	any_name(&n[1], AF_INET6, port);
+	n[1].in6.sin6_addr = in6addr_loopback;
+}
+
 /* A numeric host in the words of an address; an IPv6 one may carry %INTERFACE. */
 static int numeric(union sock_name *n, const struct addr *a)
 {
 	char host[ADDR_HOST_MAX + 1], *scope;
 
-	*n = (union sock_name){.in6.sin6_family = AF_INET6};
+	any_name(n, a->ipv6 ? AF_INET6 : AF_INET, a->port);
 	memcpy(host, a->host, a->host_len);
 	host[a->host_len] = '\0';
-	if (!a->ipv6) {
-		n->in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(a->port)};
+	if (!a->ipv6)
 		return inet_pton(AF_INET, host, &n->in.sin_addr) == 1 ? 0 : -1;
-	}
-	n->in6.sin6_port = htons(a->port);
 	scope = strchr(host, '%');
 	if (CFG_NAMES && scope) {
 		*scope = '\0';
@@ -97,26 +108,26 @@ static int tcp_listen(const union sock_name *n, int both)
 /* Every interface: one IPv6 socket takes both, where the kernel has IPv6. */
 static int any_listen(unsigned port)
 {
-	union sock_name n = {.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
-	int fd = tcp_listen(&n, 1);
+	union sock_name n;
+	int fd;
 
+	any_name(&n, AF_INET6, port);
+	fd = tcp_listen(&n, 1);
 	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
 		return fd;
-	n = (union sock_name){.in = {.sin_family = AF_INET, .sin_port = htons(port)}};
+	any_name(&n, AF_INET, port);
 	return tcp_listen(&n, 0);
 }
 
 static int local_listen(unsigned port, int fd[2])
 {
-	union sock_name n = {.in = {.sin_family = AF_INET, .sin_port = htons(port)}};
+	union sock_name n[2];
 
-	n.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fd[0] = tcp_listen(&n, 0);
+	loopback_names(n, port);
+	fd[0] = tcp_listen(&n[0], 0);
 	if (fd[0] < 0)
 		return -1;
-	n = (union sock_name){.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
-	n.in6.sin6_addr = in6addr_loopback;
-	fd[1] = tcp_listen(&n, 0);
+	fd[1] = tcp_listen(&n[1], 0);
 	return 0;
 }
 
@@ -195,10 +206,7 @@ static int numeric_try(const struct addr *a, union sock_name *n)
 {
 	if (a->host && !is_localhost(a))
 		return numeric(n, a) ? 0 : 1;
-	n[0] = (union sock_name){.in = {.sin_family = AF_INET, .sin_port = htons(a->port)}};
-	n[0].in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	n[1] = (union sock_name){.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)}};
-	n[1].in6.sin6_addr = in6addr_loopback;
+	loopback_names(n, a->port);
 	return 2;
 }
 
