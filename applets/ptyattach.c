@@ -404,12 +404,10 @@ static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
 
 static void open_streams(void)
 {
-	int flags = fcntl(0, F_GETFL) & O_ACCMODE;
-
 	is_terminal = isatty(0);
 	if (!is_terminal)
 		keys.key = -1;
-	user.fd = is_terminal ? term_reopen(0, flags) : 0;
+	user.fd = is_terminal ? term_reopen(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
 	screen.fd = term_reopen(1, O_WRONLY);
