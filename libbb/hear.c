@@ -72,17 +72,19 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 
 /* ---- the environment of a session that has not started ---- */
 
-static int env_allowed(const char *s, size_t n)
+static int env_allowed(const char *s)
 {
 	static const char *const names[] = {"TERM=", "LANG=", "COLORTERM=", "LC_"};
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789_.+-@:,=";
-	const char *value = memchr(s, '=', n);
+	const char *value = strchr(s, '=');
 	int known = 0;
 
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		known |= !strncmp(s, names[i], strlen(names[i]));
-	return known && value && value[1] != '-' && strspn(s, plain) == n;
+	while (*s && strchr(plain, *s))
+		s++;
+	return known && value && value[1] != '-' && !*s;
 }
 
 /* Collected one byte behind the end of the session's strings, and moved there when it is whole and
@@ -97,7 +99,7 @@ static void env(struct client *c, const struct frame *f)
 	to = s->env + s->env_len + 1;
 	memcpy(to + f->size - f->left - f->len, f->part, f->len);
 	to[f->size] = '\0';
-	if (f->left || strlen(to) != f->size || !env_allowed(to, f->size))
+	if (f->left || strlen(to) != f->size || !env_allowed(to))
 		return;
 	memmove(to - 1, to, f->size + 1);
 	s->env_len += f->size + 1;
