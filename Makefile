@@ -34,7 +34,7 @@ HOSTCC = cc
 BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
-CFLAGS = -Os -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
+CFLAGS = -Oz -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
 	-fno-jump-tables -fno-inline-functions-called-once \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
