@@ -46,7 +46,8 @@ LIBS = $(wildcard $(BEARSSL))
 SRC = $(sort $(wildcard applets/*.c libbb/*.c))
 OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
-PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c))
+PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
+	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
@@ -80,6 +81,12 @@ $(O)/applets.h: $(O)/applets.stamp ;
 $(O)/peers/%: scripts/tests/peers/%.c $(wildcard scripts/tests/peers/*.h)
 	@mkdir -p $(@D)
 	@$(HOSTCC) -std=c11 -O1 -g -Wall -Wextra $< -o $@ -lutil
+
+# Debian's library, and nothing from the network
+$(O)/peers/%: scripts/tests/peers-go/%.go
+	@mkdir -p $(@D)
+	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(O)/go-cache) GOFLAGS= \
+		go build -o $@ $<
 
 peers: $(PEERS)
 

@@ -135,6 +135,18 @@ static msec start_at(const struct seat *seat)
 	return c->heard + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
 }
 
+static struct queue answers; /* to the keeper */
+
+/* A full worker accepts no more, not even in this turn, and says so: the keeper starts another. */
+static void look_full(void)
+{
+	char full = own->sessions >= SEATS;
+
+	if (full && !server.paused)
+		queue_put(&answers, "F", 1);
+	server.paused = full;
+}
+
 static size_t env_peer(char *env, const char *name)
 {
 	struct text t = {env, env + SESSION_ENV};
@@ -168,6 +180,7 @@ static struct client *accepted(int fd, const char *name, int mode)
 	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
 	seat->session.env_len = env_peer(seat->session.env, name);
 	count_session(own, 1);
+	look_full();
 	return client_open(fd, &seat->session, name, mode);
 }
 
@@ -240,8 +253,6 @@ static void seat_serve(struct seat *seat)
 /* ---- a worker's life ---- */
 
 static struct source control = {.fd = -1};
-static struct queue answers;
-
 static int may_leave(void)
 {
 	int workers = 0, room = 0;
@@ -280,11 +291,7 @@ static void worker_ready(struct source *src, unsigned what)
 			seat_serve(&seats[i]);
 	if (may_leave() || (ending && loop_now >= ending + GIVE_UP))
 		loop_stop();
-	if ((own->sessions >= SEATS) == server.paused)
-		return;
-	server.paused = own->sessions >= SEATS;
-	if (server.paused)
-		queue_put(&answers, "F", 1);
+	look_full();
 }
 
 static struct source worker = {.fd = -1, .want = worker_want, .ready = worker_ready};

@@ -69,7 +69,7 @@ static void detach(struct client *c)
 	*p = c->next;
 	client_count--;
 	c->session = 0;
-	hear_size(s);
+	hear_size(s, 0);
 }
 
 static void gone(struct client *c, const char *why)

@@ -27,7 +27,7 @@ static void say_size(struct client *c, const struct winsize *size)
 		c->broken = 1;
 }
 
-void hear_size(struct session *s)
+void hear_size(struct session *s, const struct client *by)
 {
 	const struct client *latest = 0;
 	struct winsize size = s->size;
@@ -45,7 +45,7 @@ void hear_size(struct session *s)
 		return;
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
-		if (c != latest)
+		if (c != by)
 			say_size(c, &size);
 }
 
@@ -65,7 +65,7 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 	if (!n)
 		return;
 	active(c);
-	hear_size(c->session);
+	hear_size(c->session, c);
 	c->in += n;
 	session_input(c->session, data, n);
 }
@@ -130,7 +130,7 @@ static void extended(struct client *c, const struct frame *f)
 	case FRAME_WATCH:
 		c->watch = 1;
 		if (c->session)
-			hear_size(c->session);
+			hear_size(c->session, c);
 		break;
 	case FRAME_ENV:
 		env(c, f);
@@ -170,7 +170,7 @@ static void resize(struct client *c)
 		return;
 	c->resized = 0;
 	active(c);
-	hear_size(c->session);
+	hear_size(c->session, c);
 }
 
 static int frames(struct client *c, const unsigned char *data, size_t n)

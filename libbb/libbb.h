@@ -609,8 +609,9 @@ struct client {
 int hear(struct client *c, const unsigned char *data, size_t n);
 /* No more bytes will come to tell its mode. */
 int hear_nothing_more(struct client *c);
-/* Gives the session the window of the client that last typed or resized, and tells the others. */
-void hear_size(struct session *s);
+/* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
+ * doing it is. */
+void hear_size(struct session *s, const struct client *by);
 
 /* ==== client.c: a connection to a session ==== */
 
