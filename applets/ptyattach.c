@@ -42,6 +42,7 @@ static int reset_after; /* the error behind the last byte that can be read */
 static int write_error; /* nothing more can be sent */
 static int leave_status;
 static const char *leave_words; /* set: show what is left, then leave */
+static const char *leave_reason;
 
 /* ---- ways out ---- */
 
@@ -70,7 +71,7 @@ static void announce(const char *words, const char *reason)
 
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
-	if (connected && is_terminal && isatty(2) && !leave_words)
+	if (connected && is_terminal && isatty(2) && (!leave_words || leave_status == LOST))
 		io_write_all(2, reset, sizeof reset - 1);
 	term_restore();
 	connected = 0;
@@ -206,8 +207,12 @@ static void lost(const char *reason)
 {
 	loop_close(&conn);
 	queue_close(&to_link);
-	if (!reconnect)
-		leave(LOST, "connection lost", reason);
+	if (!reconnect) {
+		leave_status = LOST;
+		leave_words = "connection lost";
+		leave_reason = reason;
+		return;
+	}
 	announce("connection lost, trying again", reason);
 	connected = 0;
 	keys.held = 0;
@@ -390,7 +395,7 @@ static void life_ready(struct source *src, unsigned what)
 	if (leave_words && !to_user.len) {
 		if (tell.status >= 0)
 			leave_exited(tell.status);
-		leave(leave_status, leave_words, 0);
+		leave(leave_status, leave_words, leave_reason);
 	}
 	if (loop_now >= quit_at && !to_link.len && !tell.wire.out.len)
 		leave(0, "detached", 0);

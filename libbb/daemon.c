@@ -27,7 +27,7 @@ static int file_count, ready_pipe = -1;
 
 const char *daemon_home(void)
 {
-	static char home[PATH_MAX] LARGE;
+	static char home[PATH_MAX] __attribute__((section(".bss.~home")));
 
 	if (!*home && syscall(SYS_getcwd, home, sizeof home) < 0) /* libc's brings malloc */
 		return "/";

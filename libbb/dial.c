@@ -11,7 +11,7 @@
 #include "libbb.h"
 
 static const struct addr *address;
-static struct sock_names names;
+static struct sock_names names LARGE;
 static int next;
 static const char *first_reason;
 static void (*on_up)(int fd, int reset);
@@ -55,7 +55,7 @@ static void connect_ready(struct source *src, unsigned what)
 	fail(msg_errno());
 }
 
-static struct source tries[SOCK_NAMES]; /* one is buried while the next begins */
+static struct source tries[SOCK_NAMES] LARGE; /* one is buried while the next begins */
 
 static void connect_next(void)
 {

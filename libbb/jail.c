@@ -57,7 +57,8 @@ static unsigned long join_pid;
 static const char *hostname;
 static char has_user;
 static uid_t uid, outer_uid;
-static gid_t gid, outer_gid, groups[GROUPS];
+static gid_t gid, outer_gid;
+static gid_t groups[GROUPS] LARGE;
 static int group_count;
 static char user_name[256]; /* as /etc/passwd has it, or empty */
 
@@ -143,7 +144,7 @@ static int member_line(char **field, const char *user)
 
 static void set_user(const struct opt *o)
 {
-	static char user[256];
+	static char user[256] LARGE;
 	char *group;
 	unsigned long n;
 

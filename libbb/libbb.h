@@ -148,7 +148,8 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_TIME = 4 };
 enum { LOOP_MAX = 1024 }; /* FD_SETSIZE; musl's FD_SET does not check it */
 
 struct source {
-	int fd; /* -1: deadlines only */
+	struct source *next; /* the loop's */
+	int fd;              /* -1: deadlines only */
 	/* LOOP_READ | LOOP_WRITE it could use now; lowers *due to its next deadline. */
 	unsigned (*want)(struct source *s, msec *due);
 	/* One step; exactly one LOOP_ bit is set. */

@@ -17,8 +17,8 @@
 #include "libbb.h"
 
 msec loop_now;
-static struct source *sources[2 * LOOP_MAX] LARGE;
-static int count, stopped;
+static struct source *first, **end = &first; /* in the order they came */
+static int stopped;
 
 static void read_clock(void)
 {
@@ -43,7 +43,9 @@ void loop_add(struct source *s)
 		read_clock();
 	s->closed = 0;
 	s->due = NEVER;
-	sources[count++] = s;
+	s->next = 0;
+	*end = s;
+	end = &s->next;
 }
 
 void loop_close(struct source *s)
@@ -53,7 +55,8 @@ void loop_close(struct source *s)
 
 void loop_forget(void)
 {
-	count = 0;
+	first = 0;
+	end = &first;
 }
 
 void loop_stop(void)
@@ -63,32 +66,32 @@ void loop_stop(void)
 
 static void bury(void)
 {
-	int kept = 0;
+	struct source **at = &first;
 
-	for (int i = 0; i < count; i++) {
-		struct source *s = sources[i];
+	while (*at) {
+		struct source *s = *at;
 
 		if (!s->closed) {
-			sources[kept++] = s;
+			at = &s->next;
 			continue;
 		}
+		*at = s->next;
 		if (s->fd >= 0)
 			close(s->fd);
 		s->fd = -1;
 		if (s->bury)
 			s->bury(s);
 	}
-	count = kept;
+	end = at;
 }
 
 static msec gather(fd_set set[2])
 {
-	msec first = NEVER;
+	msec soonest = NEVER;
 
 	FD_ZERO(&set[0]);
 	FD_ZERO(&set[1]);
-	for (int i = 0; i < count; i++) {
-		struct source *s = sources[i];
+	for (struct source *s = first; s; s = s->next) {
 		unsigned wants;
 
 		s->due = NEVER;
@@ -97,10 +100,10 @@ static msec gather(fd_set set[2])
 			FD_SET(s->fd, &set[0]);
 		if (wants & LOOP_WRITE)
 			FD_SET(s->fd, &set[1]);
-		if (s->due < first)
-			first = s->due;
+		if (s->due < soonest)
+			soonest = s->due;
 	}
-	return first;
+	return soonest;
 }
 
 static int wait_until(msec due, fd_set set[2])
@@ -123,9 +126,7 @@ static int wait_until(msec due, fd_set set[2])
 
 static void dispatch(unsigned what, int last, const fd_set *set)
 {
-	for (int i = 0; i < count; i++) {
-		struct source *s = sources[i];
-
+	for (struct source *s = first; s; s = s->next) {
 		if (s->closed || s->last != last)
 			continue;
 		if (set ? s->fd >= 0 && FD_ISSET(s->fd, set) : s->due <= loop_now)

@@ -290,7 +290,10 @@ static void ready(struct source *src, unsigned what)
 	struct listener *l = (struct listener *)src;
 	union sock_name peer;
 
-	for (int i = 0; what & LOOP_READ && i < ACCEPTS && want(src, &l->src.due); i++) {
+	/* strangers at a keyed port one a turn: who says the right thing leaves the few places sooner */
+	int most = CFG_KEYED && keyed ? 1 : ACCEPTS;
+
+	for (int i = 0; what & LOOP_READ && i < most && want(src, &l->src.due); i++) {
 		int fd = sock_accept(src->fd, &peer);
 
 		if (fd >= 0 && !loop_fits(fd)) {

@@ -70,6 +70,7 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 	ssize_t done = 0;
 
 	s->in_bytes += n;
+	s->burst = s->gather_until = 0; /* what comes now is an answer: it does not wait for more */
 	s->typed = n ? data[n - 1] : s->typed;
 	if (s->started && (s->src.fd < 0 || s->exited))
 		return;
