@@ -358,6 +358,8 @@ static _Noreturn void work(struct slot *slot, int fd)
 	own = slot;
 	loop_forget();
 	daemon_disown();
+	if (CFG_STATS)
+		stats_forget();
 	control = (struct source){.fd = fd, .want = control_want, .ready = control_ready};
 	loop_add(&control);
 	loop_add(&worker);

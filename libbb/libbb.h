@@ -67,6 +67,8 @@ int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 
 /* Begins at the start of the buffer again; only when nobody needs what was put. */
 void ring_rewind(struct ring *r);
+/* The same, and its memory goes back until it is used again. */
+void ring_release(struct ring *r);
 
 enum { QUEUE_SIZE = 65536 };
 
@@ -545,6 +547,7 @@ struct session {
 	char typed;   /* the last byte of input */
 	int status;   /* of the command, once exited */
 	char replays; /* late clients get what the ring has */
+	char warm;    /* does not, and the ring has memory it no longer needs */
 	char go;      /* a client has said something that starts the command */
 	char started;
 	char exited;    /* reaped */
@@ -648,6 +651,8 @@ void client_feed(struct session *s, uint64_t before);
 struct text *stats_begin(int fd);
 void stats_end(void);
 int stats_busy(void);
+/* After a fork: the asker is the parent's. */
+void stats_forget(void);
 void stats_str(struct text *t, const char *s);                     /* "s" */
 void stats_num(struct text *t, const char *name, uint64_t n);      /* ,"name":n */
 void stats_session(struct text *t, const struct session *session); /* {...} */

@@ -86,6 +86,12 @@ void ring_rewind(struct ring *r)
 	r->in = 0;
 }
 
+void ring_release(struct ring *r)
+{
+	madvise(r->buf, r->size, MADV_DONTNEED);
+	r->in = 0;
+}
+
 size_t queue_room(const struct queue *q)
 {
 	return QUEUE_SIZE - q->len;

@@ -24,6 +24,7 @@ enum {
 	READS = 16,        /* a turn: then the others */
 	SHORT = 1024,      /* a read this short has probably emptied the master */
 	KILL_AFTER = 5000, /* ms from HUP to KILL */
+	COOL = 1000,       /* ms without output after which an empty ring gives its memory back */
 	RETRY = 100,       /* ms after an error of a master whose command lives */
 };
 
@@ -100,7 +101,7 @@ static void output(struct session *s)
 	ssize_t got = 0;
 
 	if (!s->replays && left == s->ring.size)
-		ring_rewind(&s->ring); /* everything was taken: an idle session keeps one page */
+		ring_rewind(&s->ring); /* everything was taken: a busy session keeps to few pages */
 
 	for (int i = 0; left && i < READS; i++) {
 		size_t n = left;
@@ -120,6 +121,7 @@ static void output(struct session *s)
 	s->burst = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * GATHER ? s->burst + 1 : 0;
 	s->gather_until = s->burst > BURST ? loop_now + GATHER : 0;
 	s->read_at = loop_now;
+	s->warm = !s->replays;
 	if (s->exited && left && (got <= 0 || s->drain < 0))
 		drained(s);
 	else if (got < 0)
@@ -133,6 +135,8 @@ static unsigned want(struct source *src, msec *due)
 
 	if (s->kill_at)
 		due_at(due, s->kill_at);
+	if (s->warm && room(s) == s->ring.size)
+		due_at(due, s->read_at + COOL);
 	if (s->retry > loop_now) {
 		due_at(due, s->retry);
 		return 0;
@@ -154,6 +158,11 @@ static void ready(struct source *src, unsigned what)
 
 	if (what & LOOP_WRITE)
 		io_flush(src->fd, &s->in);
+	if (what & LOOP_TIME && s->warm && room(s) == s->ring.size &&
+		loop_now >= s->read_at + COOL) {
+		ring_release(&s->ring);
+		s->warm = 0;
+	}
 	if (what & LOOP_READ || (what & LOOP_TIME && (s->exited || s->gather_until)))
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {

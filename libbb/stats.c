@@ -117,7 +117,14 @@ static void bury(struct source *src)
 	start = 0;
 }
 
-static struct source asker = {.want = want, .ready = ready, .bury = bury};
+static struct source asker = {.fd = -1, .want = want, .ready = ready, .bury = bury};
+
+void stats_forget(void)
+{
+	if (asker.fd >= 0)
+		close(asker.fd);
+	asker.fd = -1;
+}
 
 int stats_busy(void)
 {
