@@ -28,8 +28,9 @@
 #include "libbb.h"
 
 enum {
-	SEATS = 96,
-	WORKERS = 64,
+	SEATS = 16,
+	PLACES = SEATS + 8, /* keyed clients may still be on their way when it is full */
+	WORKERS = 256,
 	RING = 64 * 1024,
 	FIRST_PACKET = 50,  /* ms for sizes to come after the first packet */
 	FIRST_HELLO = 1000, /* ms for an extended client to say go */
@@ -75,7 +76,7 @@ struct seat {
 	char taken, eof_sent;
 };
 
-static struct seat seats[SEATS] LARGE;
+static struct seat seats[PLACES] LARGE;
 static struct slot *own;
 static int seats_used; /* no seat from here on was ever taken */
 
@@ -160,9 +161,9 @@ static struct client *accepted(int fd, const char *name, int mode)
 {
 	struct seat *seat = seats;
 
-	while (seat < seats + SEATS && seat->taken)
+	while (seat < seats + PLACES && seat->taken)
 		seat++;
-	if (seat == seats + SEATS) {
+	if (seat == seats + PLACES) {
 		return client_refuse(fd, name, mode, "full");
 	}
 	*seat = (struct seat){.taken = 1};
@@ -257,7 +258,7 @@ static int may_leave(void)
 {
 	int workers = 0, room = 0;
 
-	if (own->sessions || client_alive)
+	if (own->sessions || client_alive || (CFG_KEYED && shake_pending()))
 		return 0;
 	if (ending)
 		return 1;
@@ -567,7 +568,7 @@ int ptyrouter_main(char **argv, const char *options)
 
 	while ((c = opt_next(&o)) >= 0)
 		if (c == 'j')
-			jobs = opt_num(&o, 1, WORKERS);
+			jobs = opt_num(&o, 1, 64);
 		else
 			server_option(&o, c);
 	shared = mmap(0, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -470,6 +470,8 @@ typedef void shake_done(int fd, const char *name, int mode, const struct noise *
 
 /* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
 void shake_key(const char *path);
+/* How many are at it. */
+int shake_pending(void);
 /* Wipes the key, in a child. */
 void shake_forget(void);
 /* Speaks first; name and mode are for then().  A stranger is closed without a word. */

@@ -224,6 +224,21 @@ static void bury(struct source *src)
 	src->want = 0;
 }
 
+/* The lower, the sooner it has to go: who knew the key goes last. */
+static msec age(const struct shake *s)
+{
+	return s->began + (s->state == PROVES ? 2 * PATIENCE : 0);
+}
+
+int shake_pending(void)
+{
+	int n = 0;
+
+	for (const struct shake *s = places; s < places + PLACES; s++)
+		n += s->src.want && s->state != FREE;
+	return n;
+}
+
 static struct shake *place(int fd)
 {
 	struct shake *oldest = 0, *empty = 0;
@@ -234,7 +249,8 @@ static struct shake *place(int fd)
 			empty = s;
 		else if (s->state != FREE) {
 			pending++;
-			oldest = oldest && oldest->began <= s->began ? oldest : s;
+			if (!oldest || age(s) < age(oldest))
+				oldest = s;
 		}
 	}
 	if (pending >= PENDING)
