@@ -28,9 +28,9 @@
 #include "libbb.h"
 
 enum {
-	SEATS = 16,
+	SEATS = 96,
 	PLACES = SEATS + 8, /* keyed clients may still be on their way when it is full */
-	WORKERS = 256,
+	WORKERS = 64,
 	RING = 64 * 1024,
 	FIRST_PACKET = 50,  /* ms for sizes to come after the first packet */
 	FIRST_HELLO = 1000, /* ms for an extended client to say go */
