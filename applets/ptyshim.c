@@ -7,10 +7,11 @@
  * config PTYSHIM y the ptyshim applet
  * config INTERACTIVE y its option -I
  * usage [OPTIONS] ADDR [COMMAND [ARG]...]
- * options b:oIwR: server
+ * options b:oIcwR: server
  * option -b BYTES  output kept for late clients and for clients that fall behind; k, m (64k)
  * option -o  clients only watch: what they type is dropped
  * option[INTERACTIVE] -I  this terminal is a client too (implies -F)
+ * option[CONSOLE] -c  what is written to /dev/console and the kernel's log come out as well (needs root)
  * option -w  when COMMAND ends, wait for one client to collect the last output
  * option -R SECS  run COMMAND again SECS after it ends; clients stay
  */
@@ -24,7 +25,7 @@ enum { FLUSH = 5000, GIVE_UP = 5000 + FLUSH }; /* ms; KILL comes 5 s after HUP *
 
 static struct session session;
 static size_t kept = 64 * 1024;
-static char wait_for_client, interactive;
+static char wait_for_client, interactive, console;
 static msec again = NEVER; /* -R, in ms */
 static msec ending;        /* when TERM came */
 static msec retry;         /* -R: the next try after one that could not start the command */
@@ -151,6 +152,9 @@ int ptyshim_main(char **argv, const char *options)
 		case 'I':
 			interactive = server.foreground = 1;
 			break;
+		case 'c':
+			console = CFG_CONSOLE;
+			break;
 		case 'w':
 			wait_for_client = 1;
 			break;
@@ -174,11 +178,14 @@ int ptyshim_main(char **argv, const char *options)
 	session.feed = client_feed;
 	session.replays = 1;
 	session.size = server.size;
+	session.opened = CFG_CONSOLE && console ? console_take : 0;
 	if (ring_open(&session.ring, kept))
 		die(1, "-b: ", msg_errno());
 	f = session_start(&session);
 	if (f.err)
 		server_failed(&f);
+	if (CFG_CONSOLE && console)
+		console_log(&session);
 	server_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();
 	if (is_interactive())

@@ -62,6 +62,10 @@ size_t ring_room(const struct ring *r, uint64_t reader);
 /* Where the next bytes go; *n is lowered to what fits there in one piece.  Then ring_put(). */
 unsigned char *ring_space(const struct ring *r, size_t *n);
 void ring_put(struct ring *r, size_t n);
+/* A copy of n bytes, at most the ring's size. */
+void ring_copy(struct ring *r, const void *data, size_t n);
+/* The byte put last; of an empty stream a newline. */
+int ring_last(const struct ring *r);
 /* At most max bytes from pos (not before the oldest) on, in place: how many parts, 0 to 2. */
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2]);
 
@@ -539,6 +543,8 @@ struct session {
 	struct client *clients;
 	/* Gives new output to the clients that had all of it up to `before`. */
 	void (*feed)(struct session *s, uint64_t before);
+	/* Sees each new pty before the command starts on it; a failure stops the start.  May be 0. */
+	struct failure (*opened)(const struct pty *p);
 	const struct command *command;
 	char *env; /* SESSION_ENV bytes of strings from the client, or 0 */
 	size_t env_len;
@@ -575,6 +581,20 @@ int session_takes_input(const struct session *s);
 int session_held(const struct session *s);
 void session_resize(struct session *s, const struct winsize *size);
 void session_signal(struct session *s, int sig);
+/* Puts whole lines among the command's output, on lines of their own: 0, or -1 when there is no room
+ * for them now; session_hears() tells whether there is for SESSION_LINES bytes. */
+enum { SESSION_LINES = 2048 };
+int session_hears(const struct session *s);
+int session_say(struct session *s, const char *lines, size_t n);
+
+/* ==== console.c: what the machine says ==== */
+
+/* The kernel's log from its beginning on comes out of this session as well (kmsg; Linux 3.5, else
+ * /proc/kmsg).  Without a log there is a warning. */
+void console_log(struct session *s);
+/* A session's opened(): what is written to /dev/console comes out of the master (TIOCCONS, ioctl_tty(2))
+ * until that is closed. */
+struct failure console_take(const struct pty *p);
 
 /* ==== hear.c: what a client says ==== */
 

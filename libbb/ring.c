@@ -62,6 +62,26 @@ void ring_put(struct ring *r, size_t n)
 		r->in = 0;
 }
 
+void ring_copy(struct ring *r, const void *data, size_t n)
+{
+	const unsigned char *from = data;
+
+	while (n) {
+		size_t part = n;
+		unsigned char *to = ring_space(r, &part);
+
+		memcpy(to, from, part);
+		ring_put(r, part);
+		from += part;
+		n -= part;
+	}
+}
+
+int ring_last(const struct ring *r)
+{
+	return r->head ? r->buf[(r->in ? r->in : r->size) - 1] : '\n';
+}
+
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 {
 	size_t n = r->head - pos, from, first;

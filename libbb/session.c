@@ -181,6 +181,12 @@ struct failure session_begin(struct session *s, int *report)
 	s->began = loop_now;
 	if (pty_open(&s->pty, &s->size))
 		return (struct failure){pty_what, errno};
+	if (CFG_CONSOLE && s->opened)
+		f = s->opened(&s->pty);
+	if (f.err) {
+		pty_close(&s->pty);
+		return f;
+	}
 	*report = pty_spawn(&s->pty, s->command, s->env);
 	if (*report < 0) {
 		f = (struct failure){"fork", errno};
@@ -236,4 +242,22 @@ void session_signal(struct session *s, int sig)
 {
 	if (s->pty.master >= 0 && s->started && !s->exited)
 		pty_signal(&s->pty, sig);
+}
+
+int session_hears(const struct session *s)
+{
+	return room(s) >= SESSION_LINES + 2;
+}
+
+int session_say(struct session *s, const char *lines, size_t n)
+{
+	uint64_t before = s->ring.head;
+
+	if (room(s) < n + 2)
+		return -1;
+	if (ring_last(&s->ring) != '\n')
+		ring_copy(&s->ring, "\r\n", 2);
+	ring_copy(&s->ring, lines, n);
+	s->feed(s, before);
+	return 0;
 }
