@@ -5,6 +5,7 @@
 ##   make run        a shell in a daemon of its own and this terminal attached to it
 ##   make test       build and run every test; TESTS='shim attach' runs only those files
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
+##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
 ##   make size       sections, and what each symbol gained since the last make size
@@ -15,6 +16,7 @@
 ##   O=generated               where objects go; the binary too when it is another
 ##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
 ##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
+##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
 CONFIG = configs/defconfig
@@ -22,6 +24,7 @@ O = generated
 PREFIX = /usr/local
 FUZZ_SECS = 30
 CROSS_COMPILE =
+ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -34,7 +37,7 @@ HOSTCC = cc
 BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
-CFLAGS = -Oz -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
+CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all-constants \
 	-fno-jump-tables -fno-inline-functions-called-once \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
@@ -106,6 +109,10 @@ check:
 	@scripts/deps check
 	@scripts/check
 
+cross:
+	@scripts/deps cross $(ARCHES)
+	@scripts/cross sizes $(ARCHES)
+
 fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
 
@@ -126,6 +133,6 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check fuzz bench size install clean help FORCE
+.PHONY: all peers run test check cross fuzz bench size install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)
