@@ -7,7 +7,7 @@
 # EXPECTED and its exit status 0; INFILE becomes the file "input", STDIN its standard input; these three
 # know printf's escapes. Variables before the word change one test:
 #   status=3       the exit status to expect
-#   limit=60       seconds until it counts as a hang (20)
+#   limit=60       seconds until it counts as a hang (20); three times that under a RUNNER
 #   errors=TEXT    standard error must be TEXT and a newline ("" is nothing); unset, it is free
 # A test also fails by a crash or a sanitizer's report in any process, and by processes left behind: the
 # warden kills those. Servers that `serve` starts inside a test are ended with it; outside, with the file.
@@ -89,6 +89,7 @@ testing() {
 	mkdir "$T/dir/test"
 	[ -z "$4" ] || printf %b "$4" >"$T/dir/test/input"
 	reasons=
+	[ -z "${RUNNER-}" ] || limit=$((limit * 3))
 	ask "begin $limit"
 	{
 		(
@@ -262,6 +263,9 @@ idle() { [ "$("$PEERS/usage" switches 300 "$1")" = 0 ]; }
 
 fds() { "$PEERS/usage" fds "$1"; }
 rss() { "$PEERS/usage" rss "$1"; }
+
+# repeats N: how often to repeat what N times show more surely than once; an emulator has no time for that
+repeats() { [ -z "${RUNNER-}" ] && echo "$1" || echo $(($1 / 10)); }
 
 # one line, from APPLET, that names WORD: what an error must look like on standard error
 complains() {
