@@ -6,6 +6,7 @@
 ##   make test       build and run every test; TESTS='shim attach' runs only those files
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
+##   make cross-test  every test with these binaries, under qemu-user; sessions between them
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
 ##   make size       sections, and what each symbol gained since the last make size
@@ -17,6 +18,7 @@
 ##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
 ##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
 ##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten
+##   EMULATED='arm64 mipsel s390x'  what make test tests beside this machine
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
 CONFIG = configs/defconfig
@@ -25,6 +27,8 @@ PREFIX = /usr/local
 FUZZ_SECS = 30
 CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
+# what make test runs the tests on, beside this machine; named tests run here alone
+EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -51,6 +55,8 @@ OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
+TESTED = PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/unit/ptybox) PEERS=$(abspath $(O)/peers) \
+	CONFIG_H=$(abspath $(O)/applets.h)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
@@ -102,8 +108,8 @@ test:
 	@scripts/deps test
 	@$(MAKE) -s all peers
 	@$(MAKE) -s all O=$(O)/unit CONFIG=configs/unit
-	@PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/unit/ptybox) PEERS=$(abspath $(O)/peers) \
-		CONFIG_H=$(abspath $(O)/applets.h) scripts/tests/run $(TESTS)
+	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross unit $(EMULATED))
+	@$(TESTED) scripts/tests/all 'here $(EMULATED)' $(TESTS)
 
 check:
 	@scripts/deps check
@@ -112,6 +118,13 @@ check:
 cross:
 	@scripts/deps cross $(ARCHES)
 	@scripts/cross sizes $(ARCHES)
+
+cross-test:
+	@scripts/deps test
+	@scripts/deps cross $(ARCHES)
+	@$(MAKE) -s all peers
+	@scripts/cross unit $(ARCHES)
+	@$(TESTED) scripts/tests/all '$(ARCHES)' $(TESTS)
 
 fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
@@ -133,6 +146,6 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check cross fuzz bench size install clean help FORCE
+.PHONY: all peers run test check cross cross-test fuzz bench size install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

@@ -29,7 +29,7 @@ file_start() {
 	mkdir "$T/dir" "$T/bin"
 	: >"$results"
 	: >"$servers"
-	links
+	links "$T/bin" "$PTYBOX"
 	PATH=$T/bin:$PEERS:$PATH
 	TMPDIR=$T/dir
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$T/sanitizer:quarantine_size_mb=1
@@ -40,18 +40,18 @@ file_start() {
 	knobs
 }
 
-# ptybox and the applets by name, first in PATH; scripts where the binary needs a RUNNER
+# links DIRECTORY BINARY: ptybox and the applets by name; scripts where the binary needs a RUNNER
 links() {
-	for link in ptybox $(${RUNNER-} "$PTYBOX" --list); do
+	for link in ptybox $(${RUNNER-} "$2" --list); do
 		if [ -z "${RUNNER-}" ]; then
-			ln -s "$PTYBOX" "$T/bin/$link"
+			ln -s "$2" "$1/$link"
 			continue
 		fi
 		name=$link
 		[ "$link" = ptybox ] && name=
 		echo "#!/bin/sh
-exec $RUNNER $PTYBOX $name \"\$@\"" >"$T/bin/$link"
-		chmod +x "$T/bin/$link"
+exec $RUNNER $2 $name \"\$@\"" >"$1/$link"
+		chmod +x "$1/$link"
 	done
 }
 
