@@ -5,6 +5,8 @@
 ##   make run        a shell in a daemon of its own and this terminal attached to it
 ##   make test       build and run every test; TESTS='shim attach' runs only those files
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
+##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
+##   make cross-test  every test with these binaries, under qemu-user; sessions between them
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
 ##   make size       sections, and what each symbol gained since the last make size
@@ -15,6 +17,8 @@
 ##   O=generated               where objects go; the binary too when it is another
 ##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
 ##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
+##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten
+##   EMULATED='arm64 mipsel s390x'  what make test tests beside this machine
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
 CONFIG = configs/defconfig
@@ -22,6 +26,9 @@ O = generated
 PREFIX = /usr/local
 FUZZ_SECS = 30
 CROSS_COMPILE =
+ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
+# what make test runs the tests on, beside this machine; named tests run here alone
+EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -34,7 +41,7 @@ HOSTCC = cc
 BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
-CFLAGS = -Oz -flto -fno-pie -fomit-frame-pointer -fmerge-all-constants \
+CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all-constants \
 	-fno-jump-tables -fno-inline-functions-called-once \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
@@ -48,6 +55,8 @@ OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
+TESTED = PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/unit/ptybox) PEERS=$(abspath $(O)/peers) \
+	CONFIG_H=$(abspath $(O)/applets.h)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
@@ -99,12 +108,23 @@ test:
 	@scripts/deps test
 	@$(MAKE) -s all peers
 	@$(MAKE) -s all O=$(O)/unit CONFIG=configs/unit
-	@PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/unit/ptybox) PEERS=$(abspath $(O)/peers) \
-		CONFIG_H=$(abspath $(O)/applets.h) scripts/tests/run $(TESTS)
+	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross unit $(EMULATED))
+	@$(TESTED) scripts/tests/all 'here $(EMULATED)' $(TESTS)
 
 check:
 	@scripts/deps check
 	@scripts/check
+
+cross:
+	@scripts/deps cross $(ARCHES)
+	@scripts/cross sizes $(ARCHES)
+
+cross-test:
+	@scripts/deps test
+	@scripts/deps cross $(ARCHES)
+	@$(MAKE) -s all peers
+	@scripts/cross unit $(ARCHES)
+	@$(TESTED) scripts/tests/all '$(ARCHES)' $(TESTS)
 
 fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
@@ -126,6 +146,6 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check fuzz bench size install clean help FORCE
+.PHONY: all peers run test check cross cross-test fuzz bench size install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

@@ -98,10 +98,21 @@ void pty_hangup(const struct pty *p, int sig)
 	}
 }
 
+/* The wire has the numbers of most machines; MIPS has its own, from 7 on. */
+static int signal_here(int sig)
+{
+	static const unsigned char from_7[] = {SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2,
+		SIGPIPE, SIGALRM, SIGTERM, 0, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU,
+		SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR, SIGSYS};
+
+	return SIGUSR1 != 10 && sig >= 7 && sig < 32 ? from_7[sig - 7] : sig;
+}
+
 void pty_signal(const struct pty *p, int sig)
 {
 	pid_t group;
 
+	sig = signal_here(sig);
 	if (sig < 1 || sig >= _NSIG || !ioctl(p->master, TIOCSIG, sig))
 		return;
 	group = tcgetpgrp(p->master); /* before Linux 2.6.36, and under qemu-user */

@@ -7,7 +7,7 @@
 # EXPECTED and its exit status 0; INFILE becomes the file "input", STDIN its standard input; these three
 # know printf's escapes. Variables before the word change one test:
 #   status=3       the exit status to expect
-#   limit=60       seconds until it counts as a hang (20)
+#   limit=60       seconds until it counts as a hang (20); three times that under a RUNNER
 #   errors=TEXT    standard error must be TEXT and a newline ("" is nothing); unset, it is free
 # A test also fails by a crash or a sanitizer's report in any process, and by processes left behind: the
 # warden kills those. Servers that `serve` starts inside a test are ended with it; outside, with the file.
@@ -29,7 +29,7 @@ file_start() {
 	mkdir "$T/dir" "$T/bin"
 	: >"$results"
 	: >"$servers"
-	links
+	links "$T/bin" "$PTYBOX"
 	PATH=$T/bin:$PEERS:$PATH
 	TMPDIR=$T/dir
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$T/sanitizer:quarantine_size_mb=1
@@ -40,18 +40,18 @@ file_start() {
 	knobs
 }
 
-# ptybox and the applets by name, first in PATH; scripts where the binary needs a RUNNER
+# links DIRECTORY BINARY: ptybox and the applets by name; scripts where the binary needs a RUNNER
 links() {
-	for link in ptybox $(${RUNNER-} "$PTYBOX" --list); do
+	for link in ptybox $(${RUNNER-} "$2" --list); do
 		if [ -z "${RUNNER-}" ]; then
-			ln -s "$PTYBOX" "$T/bin/$link"
+			ln -s "$2" "$1/$link"
 			continue
 		fi
 		name=$link
 		[ "$link" = ptybox ] && name=
 		echo "#!/bin/sh
-exec $RUNNER $PTYBOX $name \"\$@\"" >"$T/bin/$link"
-		chmod +x "$T/bin/$link"
+exec $RUNNER $2 $name \"\$@\"" >"$1/$link"
+		chmod +x "$1/$link"
 	done
 }
 
@@ -89,6 +89,7 @@ testing() {
 	mkdir "$T/dir/test"
 	[ -z "$4" ] || printf %b "$4" >"$T/dir/test/input"
 	reasons=
+	[ -z "${RUNNER-}" ] || limit=$((limit * 3))
 	ask "begin $limit"
 	{
 		(
@@ -262,6 +263,9 @@ idle() { [ "$("$PEERS/usage" switches 300 "$1")" = 0 ]; }
 
 fds() { "$PEERS/usage" fds "$1"; }
 rss() { "$PEERS/usage" rss "$1"; }
+
+# repeats N: how often to repeat what N times show more surely than once; an emulator has no time for that
+repeats() { [ -z "${RUNNER-}" ] && echo "$1" || echo $(($1 / 10)); }
 
 # one line, from APPLET, that names WORD: what an error must look like on standard error
 complains() {
