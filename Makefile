@@ -7,6 +7,8 @@
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
+##   make initramfs  generated/initramfs/ARCH.gz: ptybox, busybox, a network and a shell on it
+##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
 ##   make clean      remove all that was built
@@ -15,13 +17,19 @@
 ##   O=generated               where objects go; the binary too when it is another
 ##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
 ##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
+##   ARCH=amd64                make initramfs, boot: the machine, as Debian calls it
+##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs
+##   BOOT_ARCHES=amd64         make test: the machines to boot; none is none
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
 CONFIG = configs/defconfig
 O = generated
 PREFIX = /usr/local
 FUZZ_SECS = 30
+ARCH = amd64
+BOOT_ARCHES = amd64
 CROSS_COMPILE =
+export BOOT_ARCHES KERNEL MODULES FILES
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -112,6 +120,16 @@ fuzz: $(O)/applets.h
 bench: $(BIN)
 	@PTYBOX=$(abspath $(BIN)) CC='$(CC)' HOSTCC='$(HOSTCC)' scripts/bench $(BENCH)
 
+initramfs:
+	@scripts/deps initramfs
+	@scripts/initramfs $(ARCH)
+	@echo "  generated/initramfs/$(ARCH).gz: $$(wc -c < generated/initramfs/$(ARCH).gz) bytes"
+
+boot:
+	@BOOT_ARCHES=$(ARCH) scripts/deps boot
+	@$(MAKE) -s all
+	@scripts/boot $(ARCH)
+
 size: $(BIN)
 	@scripts/size $(O) $(NM)
 
@@ -126,6 +144,6 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check fuzz bench size install clean help FORCE
+.PHONY: all peers run test check fuzz bench initramfs boot size install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)
