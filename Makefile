@@ -27,7 +27,7 @@ O = generated
 PREFIX = /usr/local
 FUZZ_SECS = 30
 ARCH = amd64
-BOOT_ARCHES = amd64
+BOOT_ARCHES ?= amd64
 CROSS_COMPILE =
 export BOOT_ARCHES KERNEL MODULES FILES
 ifeq ($(origin CC),default)
