@@ -2,10 +2,10 @@
  *
  * A keeper and its workers.  The keeper opens the sockets, never accepts, and holds up the workers:
  * it starts -j of them, another whenever all are full, and a new one for one that died.  A worker
- * accepts and serves up to SEATS sessions; few enough that select() costs an idle session's
- * neighbours next to nothing, and what goes wrong in it takes no other sessions along.
+ * accepts and serves up to SEATS sessions (seat.c); few enough that select() costs an idle session's
+ * neighbours next to nothing, and what goes wrong in it takes few other sessions along.
  *
- *	keeper --- control socket --- worker: seat = session + its one client
+ *	keeper --- control socket --- worker: sessions, one client each
  *	   \------ control socket --- worker: ...
  *
  * On the control socket a worker says that it is full, and answers a question for statistics with
@@ -28,14 +28,8 @@
 #include "libbb.h"
 
 enum {
-	SEATS = 96,
-	PLACES = SEATS + 8, /* keyed clients may still be on their way when it is full */
-	WORKERS = 64,
-	RING = 64 * 1024,
-	FIRST_PACKET = 50,  /* ms for sizes to come after the first packet */
-	FIRST_HELLO = 1000, /* ms for an extended client to say go */
-	EOF_AGAIN = 250,    /* ms, then twice that */
-	EOF_AGAIN_MAX = 32000,
+	SEATS = 16,
+	WORKERS = 256,   /* times SEATS: as many as the kernel has pseudoterminals (4096) */
 	GIVE_UP = 10000, /* ms: KILL comes 5 s after HUP, and 5 s to flush */
 	YOUNG = 1000,    /* ms: a worker that dies so soon is not replaced at once */
 	ANSWER = 1000,   /* ms for a worker to answer */
@@ -60,200 +54,25 @@ static int all_sessions(void)
 	return __atomic_load_n(&shared->total, __ATOMIC_RELAXED);
 }
 
-static void count_session(struct slot *slot, int change)
-{
-	__atomic_add_fetch(&shared->total, change, __ATOMIC_RELAXED);
-	slot->sessions += change;
-}
-
 /* ==== a worker ==== */
 
-struct seat {
-	struct session session;
-	struct source launch; /* brings what became of exec */
-	msec eof_at, eof_wait;
-	tcflag_t eof_mode;
-	char taken, eof_sent;
-};
-
-static struct seat seats[PLACES] LARGE;
 static struct slot *own;
-static int seats_used; /* no seat from here on was ever taken */
-
-/* ---- a session's beginning ---- */
-
-static unsigned launch_want(struct source *src, msec *due)
-{
-	(void)src, (void)due;
-	return LOOP_READ;
-}
-
-static void turn_out(struct seat *seat, const struct failure *f)
-{
-	char line[300];
-	struct text t = {line, line + sizeof line - 1};
-
-	server_words(&t, f);
-	*t.at = '\0';
-	if (seat->session.clients)
-		client_dismiss(seat->session.clients, line, server_status(f));
-}
-
-static void launch_ready(struct source *src, unsigned what)
-{
-	struct seat *seat = (struct seat *)((char *)src - offsetof(struct seat, launch));
-	struct failure f = pty_spawned(src->fd);
-
-	(void)what;
-	src->fd = -1;
-	loop_close(src);
-	if (f.err)
-		turn_out(seat, &f);
-}
-
-static void start(struct seat *seat)
-{
-	int report;
-	struct failure f = session_begin(&seat->session, &report);
-
-	if (f.err) {
-		turn_out(seat, &f);
-		return;
-	}
-	seat->launch = (struct source){.fd = report, .want = launch_want, .ready = launch_ready};
-	loop_add(&seat->launch);
-}
-
-/* Size and TERM are to be known before; but nobody waits for ever. */
-static msec start_at(const struct seat *seat)
-{
-	const struct client *c = seat->session.clients;
-
-	if (c->mode == CLIENT_RAW || seat->session.go)
-		return loop_now;
-	if (!c->packets)
-		return client_silent_at(c);
-	return c->heard + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
-}
-
+static struct source control = {.fd = -1};
 static struct queue answers; /* to the keeper */
 
 /* A full worker accepts no more, not even in this turn, and says so: the keeper starts another. */
-static void look_full(void)
+static void count_session(int change)
 {
-	char full = own->sessions >= SEATS;
+	char full;
 
+	__atomic_add_fetch(&shared->total, change, __ATOMIC_RELAXED);
+	own->sessions += change;
+	full = own->sessions >= SEATS;
 	if (full && !server.paused)
 		queue_put(&answers, "F", 1);
 	server.paused = full;
 }
 
-static size_t env_peer(char *env, const char *name)
-{
-	struct text t = {env, env + SESSION_ENV};
-
-	text_str(&t, "PTYBOX_PEER=");
-	text_str(&t, name);
-	return t.at - env + 1;
-}
-
-static struct client *accepted(int fd, const char *name, int mode)
-{
-	struct seat *seat = seats;
-
-	while (seat < seats + PLACES && seat->taken)
-		seat++;
-	if (seat == seats + PLACES) {
-		return client_refuse(fd, name, mode, "full");
-	}
-	*seat = (struct seat){.taken = 1};
-	seat->session = (struct session){.src.fd = -1,
-		.pty = {.master = -1, .slave = -1},
-		.feed = client_feed,
-		.command = &server.command,
-		.size = server.size};
-	if (ring_open(&seat->session.ring, RING)) {
-		seat->taken = 0;
-		return client_refuse(fd, name, mode, "no memory");
-	}
-	if (seat - seats >= seats_used)
-		seats_used = seat - seats + 1;
-	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
-	seat->session.env_len = env_peer(seat->session.env, name);
-	count_session(own, 1);
-	look_full();
-	return client_open(fd, &seat->session, name, mode);
-}
-
-/* ---- a session's end ---- */
-
-static void vacate(struct seat *seat)
-{
-	ring_close(&seat->session.ring);
-	seat->taken = 0;
-	count_session(own, -1);
-}
-
-/* The client's end of input, as a person would type it, and then again at growing intervals: a shell
- * may use one up to submit half a line, a line discipline that changes (line editing between two
- * commands) forgets one.  Where it would be a byte like others, it is sent once. */
-static void pass_eof(struct seat *seat)
-{
-	struct session *s = &seat->session;
-	tcflag_t canonical;
-	struct termios t;
-	unsigned char eof[2];
-
-	seat->eof_wait = seat->eof_wait ? 2 * seat->eof_wait : EOF_AGAIN;
-	if (seat->eof_wait > EOF_AGAIN_MAX)
-		seat->eof_wait = EOF_AGAIN_MAX;
-	seat->eof_at = loop_now + seat->eof_wait;
-	if (tcgetattr(s->pty.master, &t) || !(t.c_lflag & (ICANON | ISIG)) || !t.c_cc[VEOF])
-		return;
-	canonical = t.c_lflag & ICANON;
-	if (seat->eof_sent && !canonical && seat->eof_mode == canonical)
-		return;
-	eof[0] = eof[1] = t.c_cc[VEOF];
-	session_input(s, eof, seat->eof_sent || !s->typed || s->typed == '\n' ? 1 : 2);
-	seat->eof_sent = 1;
-	seat->eof_mode = canonical;
-}
-
-/* When something is to be done about a seat, and whether it can be. */
-static msec seat_due(const struct seat *seat)
-{
-	const struct session *s = &seat->session;
-
-	if (s->clients && !s->started)
-		return start_at(seat);
-	if (session_closed(s) || !s->started)
-		return s->clients || seat->launch.fd > 0 ? NEVER : loop_now;
-	if (s->exited || s->kill_at)
-		return NEVER;
-	if (!s->clients)
-		return loop_now;
-	if (s->clients->eof && !s->in.len)
-		return seat->eof_at;
-	return NEVER;
-}
-
-static void seat_serve(struct seat *seat)
-{
-	struct session *s = &seat->session;
-
-	if (s->clients && !s->started)
-		start(seat);
-	else if (session_closed(s) || !s->started)
-		vacate(seat);
-	else if (!s->clients)
-		session_hangup(s);
-	else
-		pass_eof(seat);
-}
-
-/* ---- a worker's life ---- */
-
-static struct source control = {.fd = -1};
 static int may_leave(void)
 {
 	int workers = 0, room = 0;
@@ -276,23 +95,18 @@ static unsigned worker_want(struct source *src, msec *due)
 	(void)src;
 	if (ending)
 		due_at(due, ending + GIVE_UP);
-	if (may_leave() || (own->sessions >= SEATS) != server.paused)
+	if (may_leave())
 		due_at(due, loop_now);
-	for (int i = 0; i < seats_used; i++)
-		if (seats[i].taken)
-			due_at(due, seat_due(&seats[i]));
+	due_at(due, seats_due());
 	return 0;
 }
 
 static void worker_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	for (int i = 0; i < seats_used; i++)
-		if (seats[i].taken && seat_due(&seats[i]) <= loop_now)
-			seat_serve(&seats[i]);
+	seats_serve();
 	if (may_leave() || (ending && loop_now >= ending + GIVE_UP))
 		loop_stop();
-	look_full();
 }
 
 static struct source worker = {.fd = -1, .want = worker_want, .ready = worker_ready};
@@ -301,18 +115,7 @@ static void worker_end(void)
 {
 	ending = loop_now;
 	server_unlisten();
-	for (int i = 0; i < seats_used; i++)
-		if (seats[i].taken && seats[i].session.started)
-			session_hangup(&seats[i].session);
-		else if (seats[i].taken && seats[i].session.clients)
-			client_dismiss(seats[i].session.clients, "the server ends", 1);
-}
-
-static void worker_reaped(pid_t pid, int status)
-{
-	for (int i = 0; i < seats_used; i++)
-		if (seats[i].taken && seats[i].session.pty.pid == pid)
-			session_exited(&seats[i].session, status);
+	seats_hangup();
 }
 
 static void answer_stats(void)
@@ -321,11 +124,7 @@ static void answer_stats(void)
 	struct text t = {line, line + sizeof line};
 
 	text_str(&t, "S");
-	for (int i = 0; i < seats_used; i++)
-		if (seats[i].taken && t.end - t.at > 512) {
-			text_str(&t, ",");
-			stats_session(&t, &seats[i].session);
-		}
+	seats_stats(&t);
 	queue_put(&answers, line, t.at - line);
 	queue_put(&answers, "", 1);
 }
@@ -364,7 +163,8 @@ static _Noreturn void work(struct slot *slot, int fd)
 	control = (struct source){.fd = fd, .want = control_want, .ready = control_ready};
 	loop_add(&control);
 	loop_add(&worker);
-	server_signals(worker_end, worker_reaped, 0);
+	seat_init(count_session);
+	server_signals(worker_end, seats_reaped, 0);
 	server_accept(1, 0);
 	loop_run();
 	_exit(0);
@@ -543,8 +343,8 @@ static void hire(void)
 	*slot = (struct slot){0};
 	pid = _Fork();
 	if (!pid) {
-		for (int k = 0; k < WORKERS; k++)
-			if (is_alive(k))
+		for (int k = 0; k < WORKERS; k++) /* not is_alive(): by now that may be us */
+			if (!hands[k].src.closed)
 				close(hands[k].src.fd);
 		close(fd[0]);
 		work(slot, fd[1]);
@@ -578,7 +378,7 @@ int ptyrouter_main(char **argv, const char *options)
 	server.sessions = all_sessions;
 	for (int i = 0; i < WORKERS; i++)
 		hands[i].src.closed = 1;
-	server_listen(&o, accepted);
+	server_listen(&o, seat_open);
 	server_find_command();
 	server_start();
 	server_signals(keeper_end, keeper_reaped, 0);

@@ -720,4 +720,22 @@ void server_words(struct text *t, const struct failure *f);
 int server_status(const struct failure *f);
 _Noreturn void server_failed(const struct failure *f);
 
+/* ==== seat.c: a session for every client ==== */
+
+enum { SEATS_MAX = 24 };
+
+/* changed() is told 1 when a session begins and -1 when it has ended. */
+void seat_init(void (*changed)(int change));
+/* Takes a connection, which gets a session of its own; for server_listen(). */
+struct client *seat_open(int fd, const char *name, int mode);
+/* When something is to be done about one of them; does it for all that are due. */
+msec seats_due(void);
+void seats_serve(void);
+/* Hangs up every session; one that has not begun is called off. */
+void seats_hangup(void);
+/* Whichever session's command this was: its end as wait(2) told it. */
+void seats_reaped(pid_t pid, int wait_status);
+/* A comma and a JSON object for each, as far as there is room. */
+void seats_stats(struct text *t);
+
 #endif
