@@ -9,6 +9,8 @@
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
+##   make initramfs  generated/initramfs/ARCH.gz: ptybox, busybox, a network and a shell on it
+##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
 ##   make clean      remove all that was built
@@ -19,16 +21,22 @@
 ##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
 ##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten
 ##   EMULATED='arm64 mipsel s390x'  what make test tests beside this machine
+##   ARCH=amd64                make initramfs, boot: the machine, as Debian calls it
+##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs
+##   BOOT_ARCHES=amd64         make test: the machines to boot; none is none
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
 CONFIG = configs/defconfig
 O = generated
 PREFIX = /usr/local
 FUZZ_SECS = 30
+ARCH = amd64
+BOOT_ARCHES ?= amd64
 CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
 # what make test runs the tests on, beside this machine; named tests run here alone
 EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
+export BOOT_ARCHES KERNEL MODULES FILES
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -112,7 +120,7 @@ test:
 	@$(TESTED) scripts/tests/all 'here $(EMULATED)' $(TESTS)
 
 check:
-	@scripts/deps check
+	@BOOT_ARCHES='amd64 arm64 mipsel s390x' scripts/deps check
 	@scripts/check
 
 cross:
@@ -132,6 +140,16 @@ fuzz: $(O)/applets.h
 bench: $(BIN)
 	@PTYBOX=$(abspath $(BIN)) CC='$(CC)' HOSTCC='$(HOSTCC)' scripts/bench $(BENCH)
 
+initramfs:
+	@scripts/deps initramfs
+	@scripts/initramfs $(ARCH)
+	@echo "  generated/initramfs/$(ARCH).gz: $$(wc -c < generated/initramfs/$(ARCH).gz) bytes"
+
+boot:
+	@BOOT_ARCHES=$(ARCH) scripts/deps boot
+	@$(MAKE) -s all
+	@scripts/boot $(ARCH)
+
 size: $(BIN)
 	@scripts/size $(O) $(NM)
 
@@ -146,6 +164,7 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check cross cross-test fuzz bench size install clean help FORCE
+.PHONY: all peers run test check cross cross-test fuzz bench initramfs boot size install clean help \
+	FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

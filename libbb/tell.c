@@ -2,7 +2,8 @@
  *
  * HELLO goes out first, with the window size.  What comes back is shown as it is until WELCOME stands
  * in it; from there on it is frames.  A server that never says WELCOME (uWSGI's, or one whose output
- * had begun) is looked through for LOOK ms; uWSGI's takes plain input packets, sizes and signals.
+ * had begun) is looked through for LOOK ms from the first thing it says: a forwarder may accept long
+ * before the server behind it is up.  uWSGI's takes plain input packets, sizes and signals.
  */
 #include <string.h>
 #include "libbb.h"
@@ -153,6 +154,8 @@ int tell_heard(struct teller *t, const unsigned char *data, size_t n)
 {
 	if (!t->answered && n >= sizeof keyed - 1 && !memcmp(data, keyed, sizeof keyed - 1))
 		t->locked = 1;
+	if (!t->answered)
+		t->began = loop_now;
 	t->heard = loop_now;
 	t->answered = 1;
 	t->owed = 0;
@@ -233,7 +236,7 @@ void tell_awake(struct teller *t)
 msec tell_due(const struct teller *t)
 {
 	if (t->mode == TELL_LOOKING)
-		return t->began + LOOK;
+		return t->answered ? t->began + LOOK : NEVER;
 	return t->mode == TELL_EXTENDED ? t->pinged + PING_AFTER : NEVER;
 }
 
