@@ -303,6 +303,9 @@ void net_text(struct text *t, const union sock_name *n, int fd);
 int net_list(struct net *net, int max, const char *s);
 /* Whether one of them has this peer; unix sockets are guarded by their mode. */
 int net_allows(const struct net *net, int count, const union sock_name *n);
+/* Whether the peer of a unix socket may write to a file of ours with this mode; its supplementary groups do
+ * not count.  An abstract socket has no file that the kernel could ask (unix(7)). */
+int net_mode_allows(mode_t mode, int fd);
 int net_is_loopback(const union sock_name *n);
 
 /* ==== sock.c: stream sockets ==== */

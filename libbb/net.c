@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <string.h>
+#include <unistd.h>
 #include "libbb.h"
 
 static void text_ipv6(struct text *t, const unsigned char *b)
@@ -136,6 +137,20 @@ int net_allows(const struct net *net, int count, const union sock_name *n)
 		if (net_has(&net[i], ip))
 			return 1;
 	return 0;
+}
+
+int net_mode_allows(mode_t mode, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return 0;
+	if (peer.uid == geteuid())
+		mode >>= 6;
+	else if (peer.gid == getegid())
+		mode >>= 3;
+	return !peer.uid || mode & 2;
 }
 
 int net_is_loopback(const union sock_name *n)

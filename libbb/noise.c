@@ -63,6 +63,8 @@ int noise_banner_check(const void *banner, size_t n)
 	return n >= NOISE_BANNER;
 }
 
+_Static_assert(!CFG_KEYED || CFG_FRAMED, "KEYED=y needs FRAMED=y");
+
 #if CFG_KEYED /* the one #if: without the library there is no header to compile against */
 #include <bearssl.h>
 

@@ -12,7 +12,7 @@
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges)
- * option -m MODE  octal mode of unix sockets (600)
+ * option -m MODE  octal mode of unix sockets (600); for @name, who may connect
  * option -n MAX  clients at once; one more is told so and closed
  * option -s ROWSxCOLS  first window size (24x80)
  * option -i SECS  close a client that has typed nothing for SECS
@@ -253,6 +253,8 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 	net_text(&t, peer, fd);
 	if (!net_allows(nets, net_count, peer))
 		refusal = "not allowed from this address";
+	else if (*l->addr->text == '@' && !net_mode_allows(mode, fd))
+		refusal = "not allowed for this user";
 	else if (l->mode != STATS && !locked)
 		refusal = no_room();
 	count_one(&server.tallies[l->addr - addrs], !!refusal);
