@@ -53,7 +53,7 @@ CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all
 	-fno-jump-tables -fno-inline-functions-called-once \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
-	-Wl,-z,common-page-size=64,--sort-section=name
+	-Wl,-z,common-page-size=64,--sort-section=name,-T,scripts/drop.ld
 # Debian's archive by its full path: -L/usr/lib/TRIPLET would mix in glibc.
 BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a)
 LIBS = $(wildcard $(BEARSSL))
