@@ -349,16 +349,27 @@ msec client_silent_at(const struct client *c)
 							  SILENT_FRAMED);
 }
 
+/* Asked again when its turn to be read comes: those before it may have filled the terminal. */
+static int listened_to(const struct client *c)
+{
+	const struct session *s = c->session;
+
+	if (c->fin || c->shut)
+		return !c->fin;
+	return c->wire.out.len < QUEUE_SIZE / 2 &&
+	       (c->watch || !s || session_takes_input(s, c->typed_to));
+}
+
 static unsigned want(struct source *src, msec *due)
 {
 	struct client *c = of(src);
-	unsigned wants = 0;
+	unsigned wants = listened_to(c) ? LOOP_READ : 0;
 
 	if (c->check)
 		due_at(due, c->check);
 	if (c->shut) {
 		due_at(due, c->look);
-		return c->fin ? 0 : LOOP_READ;
+		return wants;
 	}
 	if (!c->talks)
 		due_at(due, client_silent_at(c));
@@ -369,9 +380,6 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, loop_now);
 	}
 	due_at(due, idle_at(c));
-	if (!c->fin && c->wire.out.len < QUEUE_SIZE / 2 &&
-		(c->watch || !c->session || session_takes_input(c->session)))
-		wants |= LOOP_READ;
 	return wants;
 }
 
@@ -429,7 +437,7 @@ static void ready(struct source *src, unsigned what)
 		clock_ready(c);
 	else if (what & LOOP_WRITE)
 		output(c);
-	else
+	else if (listened_to(c))
 		input(c);
 }
 
