@@ -270,7 +270,7 @@ static int spoke(const struct client *c)
 /* What it said may have settled its mode, and may want an answer. */
 static void answer(struct client *c)
 {
-	int welcomed = is_extended(c) && !c->welcomed;
+	int welcomed = is_extended(c) && !c->welcomed && c->session;
 
 	if (c->refusal) {
 		if (spoke(c))
@@ -365,13 +365,15 @@ static unsigned want(struct source *src, msec *due)
 	struct client *c = of(src);
 	unsigned wants = listened_to(c) ? LOOP_READ : 0;
 
+	if (c->broken)
+		due_at(due, loop_now);
 	if (c->check)
 		due_at(due, c->check);
 	if (c->shut) {
 		due_at(due, c->look);
 		return wants;
 	}
-	if (!c->talks)
+	if (!c->talks && !c->ending)
 		due_at(due, client_silent_at(c));
 	if (pending(c)) {
 		wants |= LOOP_WRITE;
@@ -413,7 +415,9 @@ static void stalled(struct client *c)
 
 static void clock_ready(struct client *c)
 {
-	if (c->check && loop_now >= c->check)
+	if (c->broken)
+		gone(c, "takes nothing");
+	else if (c->check && loop_now >= c->check)
 		check(c);
 	if (c->src.closed)
 		return;
