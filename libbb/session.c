@@ -116,7 +116,8 @@ static void output(struct session *s)
 		if (got < SHORT && !s->exited)
 			break;
 	}
-	s->drain -= s->ring.head - before;
+	if (s->exited)
+		s->drain -= s->ring.head - before;
 	if (s->ring.head != before)
 		s->feed(s, before);
 	s->burst = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * GATHER ? s->burst + 1 : 0;
