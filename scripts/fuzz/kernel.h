@@ -417,8 +417,10 @@ int __wrap_close(int fd)
 	turns = 0;
 	if (f->kind == SOCKET)
 		socket_close(f->link);
-	if (f->kind == MASTER)
+	if (f->kind == MASTER) {
 		assert(!tty.out.len || tty.late);
+		stream_take(&tty.typed, 0, STREAM); /* what the command did not read in its life */
+	}
 	f->kind = FREE;
 	return 0;
 }
