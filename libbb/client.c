@@ -270,7 +270,7 @@ static int spoke(const struct client *c)
 /* What it said may have settled its mode, and may want an answer. */
 static void answer(struct client *c)
 {
-	int welcomed = is_extended(c) && !c->welcomed;
+	int welcomed = is_extended(c) && !c->welcomed && c->session;
 
 	if (c->refusal) {
 		if (spoke(c))
@@ -349,18 +349,31 @@ msec client_silent_at(const struct client *c)
 							  SILENT_FRAMED);
 }
 
+/* Asked again when its turn to be read comes: those before it may have filled the terminal. */
+static int listened_to(const struct client *c)
+{
+	const struct session *s = c->session;
+
+	if (c->fin || c->shut)
+		return !c->fin;
+	return c->wire.out.len < QUEUE_SIZE / 2 &&
+	       (c->watch || !s || session_takes_input(s, c->typed_to));
+}
+
 static unsigned want(struct source *src, msec *due)
 {
 	struct client *c = of(src);
-	unsigned wants = 0;
+	unsigned wants = listened_to(c) ? LOOP_READ : 0;
 
+	if (c->broken)
+		due_at(due, loop_now);
 	if (c->check)
 		due_at(due, c->check);
 	if (c->shut) {
 		due_at(due, c->look);
-		return c->fin ? 0 : LOOP_READ;
+		return wants;
 	}
-	if (!c->talks)
+	if (!c->talks && !c->ending)
 		due_at(due, client_silent_at(c));
 	if (pending(c)) {
 		wants |= LOOP_WRITE;
@@ -369,9 +382,6 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, loop_now);
 	}
 	due_at(due, idle_at(c));
-	if (!c->fin && c->wire.out.len < QUEUE_SIZE / 2 &&
-		(c->watch || !c->session || session_takes_input(c->session)))
-		wants |= LOOP_READ;
 	return wants;
 }
 
@@ -405,7 +415,9 @@ static void stalled(struct client *c)
 
 static void clock_ready(struct client *c)
 {
-	if (c->check && loop_now >= c->check)
+	if (c->broken)
+		gone(c, "takes nothing");
+	else if (c->check && loop_now >= c->check)
 		check(c);
 	if (c->src.closed)
 		return;
@@ -429,7 +441,7 @@ static void ready(struct source *src, unsigned what)
 		clock_ready(c);
 	else if (what & LOOP_WRITE)
 		output(c);
-	else
+	else if (listened_to(c))
 		input(c);
 }
 

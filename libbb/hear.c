@@ -68,6 +68,7 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 	hear_size(c->session, c);
 	c->in += n;
 	session_input(c->session, data, n);
+	c->typed_to = c->session->in_bytes;
 }
 
 /* ---- the environment of a session that has not started ---- */

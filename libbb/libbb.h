@@ -577,9 +577,11 @@ void session_exited(struct session *s, int wait_status);
 void session_hangup(struct session *s);
 /* The master was closed and buried, or never open. */
 int session_closed(const struct session *s);
-/* Bytes a client typed; at most QUEUE_SIZE, when session_takes_input(). */
+/* Bytes a client typed, when session_takes_input(). */
 void session_input(struct session *s, const unsigned char *data, size_t n);
-int session_takes_input(const struct session *s);
+/* Whether the terminal took all input up to this byte, so that there may be more from whoever typed it:
+ * one who fills the terminal waits, and the others are heard all the same. */
+int session_takes_input(const struct session *s, uint64_t typed_to);
 /* The command has output that waits for the clients. */
 int session_held(const struct session *s);
 void session_resize(struct session *s, const struct winsize *size);
@@ -610,6 +612,7 @@ struct client {
 	struct client *next;
 	uint64_t pos; /* in the session's ring */
 	uint64_t in, out, skipped, replay_end;
+	uint64_t typed_to; /* in the session's input */
 	msec began;
 	msec heard; /* the first packet */
 	msec typed; /* last input */

@@ -19,6 +19,7 @@
 
 enum {
 	DRAIN = 128 * 1024,
+	INPUT = 16384,     /* more than a client says at once */
 	BURST = 8,         /* short reads in a row, then they are gathered */
 	GATHER = 1,        /* ms */
 	READS = 16,        /* a turn: then the others */
@@ -61,9 +62,9 @@ int session_held(const struct session *s)
 	return !room(s) && (s->exited || poll(&p, 1, 0) > 0);
 }
 
-int session_takes_input(const struct session *s)
+int session_takes_input(const struct session *s, uint64_t typed_to)
 {
-	return !s->in.len;
+	return !s->in.len || (s->in_bytes - s->in.len >= typed_to && queue_room(&s->in) >= INPUT);
 }
 
 void session_input(struct session *s, const unsigned char *data, size_t n)
@@ -115,7 +116,8 @@ static void output(struct session *s)
 		if (got < SHORT && !s->exited)
 			break;
 	}
-	s->drain -= s->ring.head - before;
+	if (s->exited)
+		s->drain -= s->ring.head - before;
 	if (s->ring.head != before)
 		s->feed(s, before);
 	s->burst = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * GATHER ? s->burst + 1 : 0;

@@ -96,20 +96,21 @@ static int seal(struct wire *w, size_t used)
 	return n < 0 ? -1 : queue_put(&w->out, sealed + n, size - n);
 }
 
+/* As everywhere it is raw until WELCOME. */
 static ssize_t seal_output(struct wire *w, const struct iovec *v, int parts)
 {
-	unsigned char *to = sealed + NOISE_DATA;
-	size_t total = 0;
+	size_t used = w->framed ? FRAME_HEAD : 0, total = 0;
 
-	for (; parts-- && total < NOISE_MAX - FRAME_HEAD; v++) {
-		size_t room = NOISE_MAX - FRAME_HEAD - total;
+	for (; parts-- && used + total < NOISE_MAX; v++) {
+		size_t room = NOISE_MAX - used - total;
 		size_t len = v->iov_len < room ? v->iov_len : room;
 
-		memcpy(to + FRAME_HEAD + total, v->iov_base, len);
+		memcpy(sealed + NOISE_DATA + used + total, v->iov_base, len);
 		total += len;
 	}
-	frame_head(to, FRAME_DATA, total);
-	return seal(w, FRAME_HEAD + total) ? -1 : (ssize_t)total;
+	if (w->framed)
+		frame_head(sealed + NOISE_DATA, FRAME_DATA, total);
+	return seal(w, used + total) ? -1 : (ssize_t)total;
 }
 
 /* ---- all modes ---- */

@@ -1,0 +1,528 @@
+/* kernel.h: what the server target has for a kernel: descriptors, connections, a terminal, a clock
+ *
+ * The linker puts these in the place of the real calls (--wrap).  Descriptors from FD_BASE on are
+ * ours, others go to the system.  Nothing here waits: when the server sleeps in select(), world() says
+ * what happens next, and time is what the clock is set to.
+ *
+ * A connection has two streams, as unix sockets have: a byte is under way until the peer takes it.
+ * Closing one with input unread throws away what is under way, as TCP does.  The terminal has no line
+ * discipline, and the command is no process: the target plays it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FD_BASE = 600, FDS = 64, STREAM = 1 << 17, COMMAND = 4242, SPIN = 64 };
+enum { FREE, SOCKET, MASTER, SLAVE, PIPE, BELL };
+
+/* Its comparisons are not worth a look. */
+#define QUIET __attribute__((no_sanitize("coverage")))
+
+struct stream {
+	size_t off, len, cap;
+	char shut; /* no more will be put */
+	unsigned char data[STREAM];
+};
+
+struct link {
+	struct stream up, down; /* to the server, and from it */
+	int fd;                 /* the server's */
+	char closed;            /* the server did, */
+	char gone;              /* the peer did, */
+	char reset;             /* or was reset */
+};
+
+static struct file {
+	char kind, rings;
+	struct link *link;
+} files[FDS];
+
+static struct {
+	struct stream out, in, typed; /* typed: what has to come in */
+	char error;                   /* nobody has the terminal open for a moment */
+	char exited;                  /* the command, */
+	char late;                    /* and yet something was written */
+} tty;
+
+static msec now;
+static unsigned turns; /* in which nothing came of it */
+
+/* The next calls that move bytes do not do what they could. */
+enum { NO_FAULT, INTERRUPTED, NOT_NOW, SHORT };
+static struct {
+	int kind, left;
+	size_t most;
+} fault;
+
+/* ---- what the target does about it ---- */
+
+/* Something happens, at the latest at `due`; 0: nothing ever will. */
+static int world(msec due);
+/* The server begins another turn. */
+static void meanwhile(void);
+/* The server is about to write this, and wrote the first n bytes of it. */
+static void before_write(struct link *l);
+static void after_write(struct link *l, const struct iovec *v, int parts, size_t n);
+static void signalled(int sig);
+
+/* ---- streams ---- */
+
+static size_t stream_room(const struct stream *s)
+{
+	return s->cap - s->len;
+}
+
+static void stream_put(struct stream *s, const void *data, size_t n)
+{
+	assert(n <= stream_room(s));
+	if (s->off + s->len + n > STREAM) {
+		memmove(s->data, s->data + s->off, s->len);
+		s->off = 0;
+	}
+	memcpy(s->data + s->off + s->len, data, n);
+	s->len += n;
+}
+
+static size_t stream_take(struct stream *s, void *to, size_t n)
+{
+	if (n > s->len)
+		n = s->len;
+	if (to)
+		memcpy(to, s->data + s->off, n);
+	s->len -= n;
+	s->off = s->len ? s->off + n : 0;
+	return n;
+}
+
+static void stream_reset(struct stream *s, size_t cap)
+{
+	s->off = s->len = s->shut = 0;
+	s->cap = cap;
+}
+
+/* ---- descriptors ---- */
+
+static int file_open(int kind, struct link *l)
+{
+	int i = 0;
+
+	while (files[i].kind)
+		i++;
+	assert(i < FDS);
+	files[i] = (struct file){.kind = kind, .link = l};
+	return FD_BASE + i;
+}
+
+/* 0: the system's.  One that is not open is nobody's to use. */
+static struct file *file_of(int fd)
+{
+	if (fd < FD_BASE)
+		return 0;
+	assert(fd < FD_BASE + FDS && files[fd - FD_BASE].kind);
+	return &files[fd - FD_BASE];
+}
+
+static int files_open(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < FDS; i++)
+		n += files[i].kind > 0;
+	return n;
+}
+
+static ssize_t no(int why)
+{
+	errno = why;
+	return -1;
+}
+
+/* ---- reading and writing ---- */
+
+/* What goes wrong with this call; or its size is lowered. */
+static int faulty(size_t *n)
+{
+	if (!fault.left)
+		return 0;
+	fault.left--;
+	turns = 0;
+	if (fault.kind == SHORT && *n > fault.most)
+		*n = fault.most;
+	return fault.kind == INTERRUPTED ? EINTR : fault.kind == NOT_NOW ? EAGAIN : 0;
+}
+
+static ssize_t moved(ssize_t n)
+{
+	turns = 0;
+	return n;
+}
+
+static ssize_t socket_read(struct link *l, void *buf, size_t n)
+{
+	if (l->up.len)
+		return moved(stream_take(&l->up, buf, n));
+	if (l->reset)
+		return moved(no(ECONNRESET));
+	return l->up.shut ? moved(0) : no(EAGAIN);
+}
+
+/* The kernel brings all that was written before it says that there is nothing. */
+static ssize_t master_read(void *buf, size_t n)
+{
+	if (tty.out.len)
+		return moved(stream_take(&tty.out, buf, n));
+	return tty.error ? moved(no(EIO)) : no(EAGAIN);
+}
+
+static ssize_t file_read(struct file *f, void *buf, size_t n)
+{
+	int why = f->kind == SOCKET || f->kind == MASTER ? faulty(&n) : 0;
+
+	if (why && !(f->kind == MASTER && tty.exited))
+		return no(why);
+	if (f->kind == SOCKET)
+		return socket_read(f->link, buf, n);
+	assert(f->kind == MASTER || f->kind == PIPE);
+	return f->kind == MASTER ? master_read(buf, n) : moved(0);
+}
+
+static size_t total(const struct iovec *v, int parts)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < parts; i++)
+		n += v[i].iov_len;
+	return n;
+}
+
+static void gather_to(struct stream *s, const struct iovec *v, size_t n)
+{
+	for (; n; v++) {
+		size_t part = v->iov_len < n ? v->iov_len : n;
+
+		stream_put(s, v->iov_base, part);
+		n -= part;
+	}
+}
+
+static ssize_t socket_write(struct link *l, const struct iovec *v, int parts, size_t n)
+{
+	if (l->reset || l->gone || l->down.shut)
+		return moved(no(l->reset ? ECONNRESET : EPIPE));
+	if (n > stream_room(&l->down))
+		n = stream_room(&l->down);
+	if (!n)
+		return no(EAGAIN);
+	gather_to(&l->down, v, n);
+	after_write(l, v, parts, n);
+	return moved(n);
+}
+
+/* What reaches the terminal is what was typed. */
+static ssize_t master_write(const unsigned char *data, size_t n)
+{
+	if (n > stream_room(&tty.in))
+		n = stream_room(&tty.in);
+	if (!n)
+		return no(EAGAIN);
+	assert(n <= tty.typed.len && !memcmp(tty.typed.data + tty.typed.off, data, n));
+	stream_take(&tty.typed, 0, n);
+	stream_put(&tty.in, data, n);
+	return moved(n);
+}
+
+static ssize_t file_write(struct file *f, const struct iovec *v, int parts)
+{
+	size_t n = total(v, parts);
+	int why;
+
+	assert(f->kind == SOCKET || f->kind == MASTER);
+	if (f->kind == SOCKET)
+		before_write(f->link);
+	why = faulty(&n);
+	if (why)
+		return no(why);
+	if (f->kind == SOCKET)
+		return socket_write(f->link, v, parts, n);
+	return master_write(v->iov_base, n);
+}
+
+ssize_t __real_read(int fd, void *buf, size_t n);
+ssize_t __wrap_read(int fd, void *buf, size_t n);
+ssize_t __real_write(int fd, const void *buf, size_t n);
+ssize_t __wrap_write(int fd, const void *buf, size_t n);
+ssize_t __real_writev(int fd, const struct iovec *v, int parts);
+ssize_t __wrap_writev(int fd, const struct iovec *v, int parts);
+
+ssize_t __wrap_read(int fd, void *buf, size_t n)
+{
+	struct file *f = file_of(fd);
+
+	return f ? file_read(f, buf, n) : __real_read(fd, buf, n);
+}
+
+ssize_t __wrap_write(int fd, const void *buf, size_t n)
+{
+	struct iovec v = {(void *)(uintptr_t)buf, n};
+	struct file *f = file_of(fd);
+
+	if (fd == 2)
+		return n; /* warnings */
+	return f ? file_write(f, &v, 1) : __real_write(fd, buf, n);
+}
+
+ssize_t __wrap_writev(int fd, const struct iovec *v, int parts)
+{
+	struct file *f = file_of(fd);
+
+	return f ? file_write(f, v, parts) : __real_writev(fd, v, parts);
+}
+
+/* ---- waiting ---- */
+
+static int can_read(const struct file *f)
+{
+	const struct link *l = f->link;
+
+	switch (f->kind) {
+	case SOCKET:
+		return l->up.len || l->up.shut || l->reset;
+	case MASTER:
+		return tty.out.len || tty.error;
+	case PIPE:
+		return 1;
+	default:
+		return f->rings;
+	}
+}
+
+static int can_write(const struct file *f)
+{
+	const struct link *l = f->link;
+
+	if (f->kind == MASTER)
+		return stream_room(&tty.in) > 0;
+	assert(f->kind == SOCKET);
+	return stream_room(&l->down) || l->reset || l->gone || l->down.shut;
+}
+
+QUIET static int choose(const fd_set *asked, fd_set *got, int (*can)(const struct file *))
+{
+	int n = 0;
+
+	FD_ZERO(got);
+	for (int fd = FD_BASE; fd < FD_BASE + FDS; fd++)
+		if (FD_ISSET(fd, asked) && can(&files[fd - FD_BASE])) {
+			FD_SET(fd, got);
+			n++;
+		}
+	return n;
+}
+
+int __wrap_select(int n, fd_set *in, fd_set *out, fd_set *bad, struct timeval *t);
+
+int __wrap_select(int n, fd_set *in, fd_set *out, fd_set *bad, struct timeval *t)
+{
+	msec due = t ? now + t->tv_sec * 1000 + t->tv_usec / 1000 : NEVER;
+	fd_set got[2];
+	size_t all = 0;
+	int count;
+
+	(void)n, (void)bad;
+	assert(++turns < SPIN);
+	if (fault.kind == INTERRUPTED && faulty(&all))
+		return no(EINTR);
+	meanwhile();
+	do
+		count = choose(in, &got[0], can_read) + choose(out, &got[1], can_write);
+	while (!count && now < due && world(due));
+	*in = got[0];
+	*out = got[1];
+	return count;
+}
+
+int __real_poll(struct pollfd *p, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *p, nfds_t n, int timeout);
+
+int __wrap_poll(struct pollfd *p, nfds_t n, int timeout)
+{
+	struct file *f = p->fd < 0 ? 0 : file_of(p->fd);
+
+	if (!f)
+		return __real_poll(p, n, timeout);
+	assert(n == 1 && timeout == 0);
+	p->revents = p->events & POLLIN && can_read(f) ? POLLIN : 0;
+	if (f->kind == SOCKET && (f->link->gone || f->link->reset))
+		p->revents |= POLLHUP;
+	if (f->kind == SOCKET && f->link->up.shut && f->link->down.shut)
+		p->revents |= POLLHUP;
+	return p->revents != 0;
+}
+
+/* ---- the rest ---- */
+
+long __wrap_syscall(long number, ...);
+
+/* loop.c reads the clock with it. */
+long __wrap_syscall(long number, ...)
+{
+	struct timespec *t;
+	va_list v;
+
+	assert(number == SYS_clock_gettime);
+	va_start(v, number);
+	(void)va_arg(v, int);
+	t = va_arg(v, struct timespec *);
+	va_end(v);
+	*t = (struct timespec){.tv_sec = now / 1000, .tv_nsec = now % 1000 * 1000000};
+	return 0;
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_pipe2(int fd[2], int flags);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+pid_t __wrap__Fork(void);
+pid_t __wrap_tcgetpgrp(int fd);
+int __wrap_kill(pid_t pid, int sig);
+
+static void socket_close(struct link *l)
+{
+	l->closed = l->down.shut = 1;
+	if (l->up.len)
+		l->down.len = 0;
+}
+
+int __wrap_close(int fd)
+{
+	struct file *f = fd < 0 ? 0 : file_of(fd);
+
+	if (!f)
+		return __real_close(fd);
+	turns = 0;
+	if (f->kind == SOCKET)
+		socket_close(f->link);
+	if (f->kind == MASTER) {
+		assert(!tty.out.len || tty.late);
+		stream_take(&tty.typed, 0, STREAM); /* what the command did not read in its life */
+	}
+	f->kind = FREE;
+	return 0;
+}
+
+int __wrap_shutdown(int fd, int how)
+{
+	struct file *f = file_of(fd);
+
+	if (!f)
+		return __real_shutdown(fd, how);
+	assert(f->kind == SOCKET && how == SHUT_WR);
+	turns = 0;
+	if (f->link->reset)
+		return no(ENOTCONN);
+	f->link->down.shut = 1;
+	return 0;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	int mode;
+	va_list v;
+
+	if (!strcmp(path, "/dev/ptmx"))
+		return file_open(MASTER, 0);
+	va_start(v, flags);
+	mode = va_arg(v, int);
+	va_end(v);
+	return __real_open(path, flags, mode);
+}
+
+int __wrap_pipe2(int fd[2], int flags)
+{
+	(void)flags;
+	fd[0] = file_open(PIPE, 0);
+	fd[1] = file_open(PIPE, 0);
+	return 0;
+}
+
+static int socket_ioctl(const struct link *l, unsigned long request, int *value)
+{
+	assert(request == TIOCOUTQ || request == FIONREAD);
+	*value = request == TIOCOUTQ ? l->down.len : l->up.len;
+	return 0;
+}
+
+static int master_ioctl(unsigned long request, const void *value)
+{
+	const struct winsize *size = value;
+	long sig = (long)value;
+
+	if (request == TIOCGPTPEER)
+		return file_open(SLAVE, 0);
+	if (request == TIOCSWINSZ)
+		assert(size->ws_row && size->ws_col);
+	else if (request == TIOCSIG)
+		assert(sig > 0 && sig < _NSIG);
+	else
+		assert(request == TIOCSPTLCK);
+	return 0;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	struct file *f = file_of(fd);
+	void *value;
+	va_list v;
+
+	va_start(v, request);
+	value = va_arg(v, void *);
+	va_end(v);
+	if (!f)
+		return __real_ioctl(fd, request, value);
+	if (f->kind == SOCKET)
+		return socket_ioctl(f->link, request, value);
+	assert(f->kind == MASTER);
+	return master_ioctl(request, value);
+}
+
+/* No TCP_INFO: it is a unix socket. */
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return file_of(fd) ? no(EOPNOTSUPP) : __real_getsockopt(fd, level, name, value, len);
+}
+
+/* The command is executed at once. */
+pid_t __wrap__Fork(void)
+{
+	tty.exited = tty.late = 0;
+	stream_take(&tty.in, 0, STREAM);
+	return COMMAND;
+}
+
+pid_t __wrap_tcgetpgrp(int fd)
+{
+	assert(file_of(fd)->kind == MASTER);
+	return COMMAND + 1; /* a job of its */
+}
+
+int __wrap_kill(pid_t pid, int sig)
+{
+	assert(pid == -COMMAND || pid == -COMMAND - 1);
+	signalled(sig);
+	return 0;
+}
