@@ -138,6 +138,7 @@ struct client *seat_open(int fd, const char *name, int mode)
 static void vacate(struct seat *seat)
 {
 	ring_close(&seat->session.ring);
+	queue_close(&seat->session.in); /* typed, but the command never started */
 	seat->taken = 0;
 	on_change(-1);
 }
