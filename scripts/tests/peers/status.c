@@ -32,13 +32,14 @@ static void signals(FILE *out)
 {
 	FILE *in = fopen("/proc/self/status", "re");
 	char line[256];
-	unsigned long long set;
+	// an emulator keeps signal 32 to itself, and with it what the machine's own C library does with it
+	unsigned long long set, emulators = getenv("RUNNER") ? 1ULL << 31 : 0;
 
 	while (in && fgets(line, sizeof(line), in)) {
 		if (sscanf(line, "SigBlk: %llx", &set) == 1)
 			fprintf(out, "blocked %llx\n", set);
 		if (sscanf(line, "SigIgn: %llx", &set) == 1)
-			fprintf(out, "ignored %llx\n", set);
+			fprintf(out, "ignored %llx\n", set & ~emulators);
 		if (sscanf(line, "SigCgt: %llx", &set) == 1)
 			fprintf(out, "caught %llx\n", set);
 	}
