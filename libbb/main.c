@@ -4,6 +4,7 @@
  * comments.  New applets need nothing here.
  *
  * config UNIT n the unit applet: tables of the core's own tests
+ * config INSTALL y ptybox --install
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,8 @@ static int about(void)
 {
 	say("ptybox " VERSION ": pseudoterminals over sockets\n\n"
 	    "usage: ptybox APPLET [ARG]...   or a link called APPLET\n"
-	    "       ptybox --list | --install [-s] DIR | APPLET --help\n");
+	    "       ptybox --list | APPLET --help\n");
+	say(CFG_INSTALL ? "       ptybox --install [-s] DIR\n" : "");
 	say(CFG_KEYED ? "       ptybox --keygen FILE\n\n" : "\n");
 	for (int i = 0; i < APPLETS_N; i++) {
 		say(applets[i].name);
@@ -119,7 +121,7 @@ int main(int argc, char **argv)
 		key_make(argv[2]);
 		return 0;
 	}
-	if (!strcmp(argv[1], "--install"))
+	if (CFG_INSTALL && !strcmp(argv[1], "--install"))
 		return install(argv + 2);
 	a = find(argv[1]);
 	if (a)

@@ -257,7 +257,8 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 		refusal = "not allowed for this user";
 	else if (l->mode != STATS && !locked)
 		refusal = no_room();
-	count_one(&server.tallies[l->addr - addrs], !!refusal);
+	if (CFG_STATS)
+		count_one(&server.tallies[l->addr - addrs], !!refusal);
 	if (refusal && locked)
 		close(fd);
 	else if (refusal)
