@@ -402,15 +402,18 @@ static void silent(struct client *c)
 		talk(c);
 }
 
+/* Unless it was us who slept. */
 static void stalled(struct client *c)
 {
 	const struct session *s = c->session;
 
+	output(c);
+	if (c->src.closed || loop_now < stalled_at(c))
+		return;
 	if (!s || (s->replays && (s->over || session_held(s))))
 		gone(c, "takes nothing");
-	else
-		c->since =
-			loop_now; /* it keeps nobody waiting, or is the only one and waited for */
+	else /* it keeps nobody waiting, or is the only one and waited for */
+		c->since = loop_now;
 }
 
 static void clock_ready(struct client *c)
