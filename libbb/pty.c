@@ -201,30 +201,6 @@ static int execute(const char *path, const void *of)
 	return errno;
 }
 
-static _Noreturn void become(const struct pty *p, const struct command *c, char *env, int report)
-{
-	const char *where;
-
-	if (c->forget)
-		c->forget();
-	setsid();
-	if (ioctl(p->slave, TIOCSCTTY, 0))
-		give_up(c, report, "controlling terminal");
-	for (int fd = 0; fd < 3; fd++)
-		dup2(p->slave, fd);
-	if (chdir(c->home))
-		give_up(c, report, c->home);
-	if (CFG_JAIL && (where = jail_enter()))
-		give_up(c, report, where);
-	if (c->dir && chdir(c->dir))
-		give_up(c, report, c->dir);
-	umask(c->umask);
-	sig_default();
-	set_environment(c->env, env);
-	errno = pty_find(c->argv[0], execute, c);
-	give_up(c, report, c->argv[0]);
-}
-
 struct birth {
 	const struct pty *pty;
 	const struct command *command;
@@ -232,11 +208,31 @@ struct birth {
 	int report;
 };
 
-static int born(void *of)
+/* The child; does not return. */
+static int become(void *of)
 {
 	const struct birth *b = of;
+	const struct command *c = b->command;
+	const char *where;
 
-	become(b->pty, b->command, b->env, b->report);
+	if (c->forget)
+		c->forget();
+	setsid();
+	if (ioctl(b->pty->slave, TIOCSCTTY, 0))
+		give_up(c, b->report, "controlling terminal");
+	for (int fd = 0; fd < 3; fd++)
+		dup2(b->pty->slave, fd);
+	if (chdir(c->home))
+		give_up(c, b->report, c->home);
+	if (CFG_JAIL && (where = jail_enter()))
+		give_up(c, b->report, where);
+	if (c->dir && chdir(c->dir))
+		give_up(c, b->report, c->dir);
+	umask(c->umask);
+	sig_default();
+	set_environment(c->env, b->env);
+	errno = pty_find(c->argv[0], execute, c);
+	give_up(c, b->report, c->argv[0]);
 }
 
 /* fork, or clone for what only clone does; the child's stack is its own copy. */
@@ -249,9 +245,9 @@ static pid_t give_birth(struct birth *b)
 
 	if (CFG_JAIL && jail_step_in(&back))
 		return -1;
-	pid = flags ? clone(born, stack + sizeof stack, flags | SIGCHLD, b) : _Fork();
+	pid = flags ? clone(become, stack + sizeof stack, flags | SIGCHLD, b) : _Fork();
 	if (!pid)
-		born(b);
+		become(b);
 	if (CFG_JAIL)
 		jail_step_out(back);
 	return pid;
