@@ -26,7 +26,7 @@ enum {
 	RECORD = 8192, /* the kernel's longest */
 	LINES = 1024,  /* of /proc/kmsg at a time; with what is added they fit into SESSION_LINES */
 	SHOWN = 1000,  /* of a message */
-	FACILITIES = 8, /* levels each */
+	LEVELS = 8,    /* of each facility: the rest of a priority */
 };
 
 static struct session *session;
@@ -60,7 +60,7 @@ static void put_message(struct text *t, const char *s, const char *end)
 static void say(
 	unsigned long priority, const char *time, size_t time_len, const char *s, const char *end)
 {
-	static const char level[FACILITIES][8] = {
+	static const char level[LEVELS][8] = {
 		"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"};
 	char line[SESSION_LINES];
 	struct text t = {line, line + sizeof line - 2};
@@ -68,7 +68,7 @@ static void say(
 	memcpy(line, time, time_len);
 	t.at += time_len;
 	text_str(&t, " ");
-	text_str(&t, level[priority % FACILITIES]);
+	text_str(&t, level[priority % LEVELS]);
 	text_str(&t, ": ");
 	put_message(&t, s, end);
 	t.end += 2;
@@ -178,9 +178,8 @@ static ssize_t older_log(void)
 	int fd = open_log("/proc/kmsg");
 
 	numbered = 0;
-	if (fd < 0 || dup2(fd, source.fd) < 0)
+	if (fd < 0 || dup3(fd, source.fd, O_CLOEXEC) < 0)
 		return -1;
-	fcntl(source.fd, F_SETFD, FD_CLOEXEC);
 	close(fd);
 	return 1;
 }
