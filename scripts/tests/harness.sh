@@ -69,6 +69,9 @@ needs() {
 	done
 }
 
+# what strace can run: an emulator is traced itself, and a leak sanitizer traces
+traceable() { [ -z "${RUNNER-}${SANITIZED-}" ]; }
+
 # fail NAME REASON...
 fail() {
 	fail_name=$1
