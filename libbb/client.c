@@ -169,10 +169,8 @@ void client_feed(struct session *s, uint64_t before)
 {
 	for (struct client *c = s->clients, *next; c; c = next) {
 		next = c->next;
-		if (!c->talks || c->pos != before)
-			continue;
-		c->since = loop_now;
-		output(c);
+		if (c->talks && c->pos == before)
+			output(c);
 	}
 }
 
@@ -180,7 +178,6 @@ void client_feed(struct session *s, uint64_t before)
 static void talk(struct client *c)
 {
 	c->talks = 1;
-	c->since = loop_now;
 	if (c->session)
 		c->pos = ring_oldest(&c->session->ring);
 }
@@ -293,8 +290,8 @@ static void over(struct client *c)
 	int why = errno;
 
 	c->fin = 1;
-	if (!c->shut && hear_nothing_more(c))
-		why = EPROTO;
+	if (!c->shut)
+		hear_nothing_more(c);
 	if (c->mode == CLIENT_RAW)
 		c->eof = 1;
 	errno = why;
@@ -375,7 +372,10 @@ static unsigned want(struct source *src, msec *due)
 	}
 	if (!c->talks && !c->ending)
 		due_at(due, client_silent_at(c));
-	if (pending(c)) {
+	if (!c->waits)
+		c->since = loop_now;
+	c->waits = pending(c) != 0;
+	if (c->waits) {
 		wants |= LOOP_WRITE;
 		due_at(due, stalled_at(c));
 	} else if (c->ending || (c->talks && session_done(c))) {
@@ -394,9 +394,9 @@ static void check(struct client *c)
 
 static void silent(struct client *c)
 {
-	if (c->first_len && hear_nothing_more(c))
-		gone(c, "protocol error");
-	else if (c->refusal)
+	if (c->first_len)
+		hear_nothing_more(c);
+	if (c->refusal)
 		client_dismiss(c, c->refusal, c->refusal_status);
 	else
 		talk(c);

@@ -199,9 +199,10 @@ static int settle(struct client *c, int framed)
 	return 0;
 }
 
-int hear_nothing_more(struct client *c)
+void hear_nothing_more(struct client *c)
 {
-	return CFG_FRAMED && c->mode == CLIENT_NEW ? settle(c, 0) : 0;
+	if (CFG_FRAMED && c->mode == CLIENT_NEW)
+		settle(c, 0);
 }
 
 int hear(struct client *c, const unsigned char *data, size_t n)

@@ -627,6 +627,7 @@ struct client {
 	char mode, watch, tty, resized;
 	char packets; /* it has sent one */
 	char welcomed;
+	char waits;  /* for the client to take something, when last looked at */
 	char talks;  /* its output has begun */
 	char replay; /* and is not past replay_end yet */
 	char eof;    /* no more input from it */
@@ -639,8 +640,8 @@ struct client {
 
 /* Does what these bytes say; -1 when they are no protocol. */
 int hear(struct client *c, const unsigned char *data, size_t n);
-/* No more bytes will come to tell its mode. */
-int hear_nothing_more(struct client *c);
+/* No more bytes will come to tell its mode: a new one is raw. */
+void hear_nothing_more(struct client *c);
 /* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
  * doing it is. */
 void hear_size(struct session *s, const struct client *by);

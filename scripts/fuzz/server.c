@@ -200,8 +200,8 @@ static void judge(struct judge *j, const struct client *c, const unsigned char *
 
 int __real_hear(struct client *c, const unsigned char *data, size_t n);
 int __wrap_hear(struct client *c, const unsigned char *data, size_t n);
-int __real_hear_nothing_more(struct client *c);
-int __wrap_hear_nothing_more(struct client *c);
+void __real_hear_nothing_more(struct client *c);
+void __wrap_hear_nothing_more(struct client *c);
 void __real_session_input(struct session *s, const unsigned char *data, size_t n);
 void __wrap_session_input(struct session *s, const unsigned char *data, size_t n);
 
@@ -215,18 +215,17 @@ static void check_env(void)
 	assert(len == session.env_len && len < sizeof env);
 }
 
-static int heard(struct client *c, struct peer *p, int bad)
+static void heard(const struct client *c, struct peer *p)
 {
-	assert(bad == (p->judge.bad || c->broken ? -1 : 0));
 	assert(due_off == due_len || c->broken);
-	p->excused |= bad || c->broken;
+	p->excused |= p->judge.bad || c->broken;
 	check_env();
-	return bad;
 }
 
 int __wrap_hear(struct client *c, const unsigned char *data, size_t n)
 {
 	struct peer *p;
+	int bad;
 
 	if (c->src.fd < FD_BASE)
 		return __real_hear(c, data, n);
@@ -235,17 +234,21 @@ int __wrap_hear(struct client *c, const unsigned char *data, size_t n)
 	stream_take(&p->said, 0, n);
 	due_len = due_off = 0;
 	judge(&p->judge, c, data, n);
-	return heard(c, p, __real_hear(c, data, n));
+	bad = __real_hear(c, data, n);
+	assert(bad == (p->judge.bad || c->broken ? -1 : 0));
+	heard(c, p);
+	return bad;
 }
 
-int __wrap_hear_nothing_more(struct client *c)
+void __wrap_hear_nothing_more(struct client *c)
 {
 	struct peer *p = peer_of(c);
 
 	due_len = due_off = 0;
 	if (p->judge.mode == CLIENT_NEW)
 		judge_raw(&p->judge, c);
-	return heard(c, p, __real_hear_nothing_more(c));
+	__real_hear_nothing_more(c);
+	heard(c, p);
 }
 
 void __wrap_session_input(struct session *s, const unsigned char *data, size_t n)
