@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "libbb.h"
 
@@ -93,7 +94,7 @@ static _Noreturn void leave_exited(int status)
 
 /* ---- what the person sees ---- */
 
-static char screen_blocks; /* stdout could not be opened anew: only small pieces when it is ready */
+static char screen_blocks; /* stdout may: only small pieces when it is ready */
 
 static void show_failed(void)
 {
@@ -409,6 +410,8 @@ static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
 
 static void open_streams(void)
 {
+	struct stat st;
+
 	is_terminal = isatty(0);
 	if (!is_terminal)
 		keys.key = -1;
@@ -416,9 +419,10 @@ static void open_streams(void)
 	if (user.fd < 0)
 		user.fd = 0;
 	screen.fd = term_reopen(1, O_WRONLY);
-	screen_blocks = screen.fd < 0;
-	if (screen_blocks)
-		screen.fd = 1;
+	if (screen.fd >= 0)
+		return;
+	screen.fd = 1;
+	screen_blocks = fstat(1, &st) || !S_ISREG(st.st_mode);
 }
 
 static void refuse_own_session(void)

@@ -257,7 +257,7 @@ int pty_status(int wait_status);
 
 /* ==== term.c: the person's terminal ==== */
 
-/* A non-blocking description of its own for the terminal or pipe behind fd, or -1. */
+/* A non-blocking description of its own for the terminal, other device or pipe behind fd, or -1. */
 int term_reopen(int fd, int flags);
 /* Saves the settings and makes it raw (cfmakeraw(3)); restored on every way out. */
 int term_raw(int fd);

@@ -26,7 +26,7 @@ int term_reopen(int fd, int flags)
 	int again;
 
 	flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-	if (!isatty(fd) && (fstat(fd, &st) || !S_ISFIFO(st.st_mode)))
+	if (fstat(fd, &st) || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
 		return -1;
 	name[sizeof name - 2] += fd;
 	again = open(name, flags);
