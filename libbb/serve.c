@@ -292,7 +292,6 @@ static void ready(struct source *src, unsigned what)
 {
 	struct listener *l = (struct listener *)src;
 	union sock_name peer;
-
 	/* strangers at a keyed port one a turn: who says the right thing leaves the few places sooner */
 	int most = CFG_KEYED && keyed ? 1 : ACCEPTS;
 

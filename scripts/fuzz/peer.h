@@ -1,0 +1,91 @@
+/* peer.h: the server target's clients, and what there is of the session, for judge.h and ear.h too
+ *
+ *	peer: judge (what should be heard) | up -> hear -> session_input -> typed -> terminal
+ *	      ear (what was received)      | down <-------------- output <----------- terminal
+ */
+enum { PEERS = 12, OUTPUT_MAX = 200000, TYPED_MAX = 16384, GREEDY = 1 << 30 };
+enum { KEYED = CLIENT_FRAMED + 1, REFUSED }; /* more than a CLIENT_ mode */
+enum { STALLS = 25000 };                     /* ms; the server gives up after 30 s */
+
+/* What a peer says, as it should be understood. */
+struct judge {
+	unsigned char mode, head[FRAME_HEAD], have;
+	char packets, extended, watch, eof, bad;
+	unsigned type, left, pings;
+};
+
+/* What a peer receives: raw, then frames. */
+struct ear {
+	unsigned char head[FRAME_HEAD], have;
+	char framed, exited, replayed;
+	unsigned type, left, pongs, note_len;
+	char note[64];
+	long long at;     /* the next byte of the output; -1: not begun */
+	uint64_t skipped; /* raw: by then */
+};
+
+/* The client's side of a keyed connection. */
+struct lock {
+	enum { BANNER, ANSWER, TALKS } stage;
+	struct noise noise;
+	unsigned char record[NOISE_RECORD];
+	size_t have;
+};
+
+static struct peer {
+	struct link link; /* first member */
+	struct stream said;
+	struct judge judge;
+	struct ear ear;
+	struct lock lock;
+	int mode;
+	size_t hunger;
+	unsigned char typed; /* what it types next */
+	char used, waits;    /* to be accepted */
+	char framed, hello;  /* has said something framed; HELLO before everything else */
+	char excused, attached;
+	msec took; /* something, or had nothing to take */
+} peers[PEERS];
+
+static struct session session;
+static char env[SESSION_ENV];
+static char router, obeys; /* the kind of server; the command ends at HUP */
+static struct {
+	int status;
+	size_t hunger, unwritten;
+	unsigned long long written;
+	char ends; /* and is to be reaped */
+} command;
+
+/* Of the bytes that are being heard those that have to be typed. */
+static unsigned char due[TYPED_MAX];
+static size_t due_len, due_off;
+
+static unsigned char letter(unsigned long long i)
+{
+	uint32_t h = (uint32_t)(i + 1) * 2654435761U;
+
+	return 1 + (h >> 8) % 255; /* never 0, with which WELCOME begins */
+}
+
+QUIET static void check_letters(struct ear *e, const unsigned char *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		assert(data[i] == letter(e->at + i));
+	e->at += n;
+}
+
+static struct peer *peer_of(const struct client *c)
+{
+	return (struct peer *)file_of(c->src.fd)->link;
+}
+
+/* Attached to the session, or 0. */
+static struct client *client_of(const struct peer *p)
+{
+	struct client *c = session.clients;
+
+	while (c && (c->src.fd != p->link.fd || p->link.closed))
+		c = c->next;
+	return c;
+}
