@@ -28,17 +28,26 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { LOST = 255, RETRY_MIN = 1000, RETRY_MAX = 30000, CHECK = 30000, SLICE = 512, ROOM = 4096 };
+enum {
+	LOST = 255,
+	RETRY_MIN = 1000,
+	RETRY_MAX = 30000,
+	CHECK = 30000,
+	STUCK = 30000, /* ms: -q waits no longer for input that does not move */
+	SLICE = 512,
+	ROOM = 4096,
+};
 
 static struct addr addr;
 static struct queue to_link, to_user;
-static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal;
+static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal, is_raw;
 static char connected, been_up, dialing;
 static char stdin_over, stdin_told;              /* its end was seen; was passed on */
 static char at_line_start = 1;                   /* where the last output left the cursor */
 static msec quit_after = NEVER, quit_at = NEVER; /* -q */
 static msec retry_at, retry_wait = RETRY_MIN;
-static msec check_at;
+static char told[80]; /* why the last try failed */
+static msec check_at, moved_at;
 static int reset_after; /* the error behind the last byte that can be read */
 static int write_error; /* nothing more can be sent */
 static int leave_status;
@@ -65,7 +74,7 @@ static void announce(const char *words, const char *reason)
 		text_str(&t, reason);
 	}
 	t.end += 3;
-	text_str(&t, is_terminal && connected ? "]\r\n" : "]\n");
+	text_str(&t, is_raw ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);
 	at_line_start = 1;
 }
@@ -75,7 +84,7 @@ static _Noreturn void leave(int status, const char *words, const char *reason)
 	if (connected && is_terminal && isatty(2) && (!leave_words || leave_status == LOST))
 		io_write_all(2, reset, sizeof reset - 1);
 	term_restore();
-	connected = 0;
+	is_raw = 0;
 	if (words)
 		announce(words, reason);
 	_exit(status);
@@ -183,6 +192,7 @@ static void user_ready(struct source *src, unsigned what)
 	if (is_terminal)
 		leave(128 + SIGHUP, 0, 0); /* our own terminal is gone */
 	stdin_over = 1;
+	moved_at = loop_now;
 	if (quit_after != NEVER)
 		quit_at = loop_now + quit_after;
 }
@@ -193,31 +203,65 @@ static struct source user = {.want = user_want, .ready = user_ready};
 
 static struct source conn = {.fd = -1};
 
+static void try_again(void)
+{
+	retry_at = loop_now + retry_wait;
+	retry_wait = retry_wait < RETRY_MAX / 2 ? 2 * retry_wait : RETRY_MAX;
+}
+
+/* A reason is told once, and again when there was another in between. */
 static void failed(const char *reason)
 {
+	struct text t = {told, told + sizeof told - 1};
+
 	dialing = 0;
 	if (!reconnect) {
 		term_restore();
 		die(LOST, addr.text, ": ", reason);
 	}
-	retry_at = loop_now + retry_wait;
-	retry_wait = retry_wait < RETRY_MAX / 2 ? 2 * retry_wait : RETRY_MAX;
+	if (strncmp(told, reason, sizeof told - 1)) {
+		text_str(&t, reason);
+		*t.at = '\0';
+		announce("not connected, trying again", reason);
+	}
+	try_again();
+}
+
+static size_t unsent(void)
+{
+	return to_link.len + tell.wire.out.len;
+}
+
+static void announce_unsent(void)
+{
+	if (unsent())
+		announce("some of the input was not taken", 0);
+}
+
+/* For good. */
+static void end(const char *reason)
+{
+	loop_close(&conn);
+	queue_close(&to_link);
+	leave_status = LOST;
+	leave_words = "connection lost";
+	leave_reason = reason;
 }
 
 static void lost(const char *reason)
 {
-	loop_close(&conn);
-	queue_close(&to_link);
 	if (!reconnect) {
-		leave_status = LOST;
-		leave_words = "connection lost";
-		leave_reason = reason;
+		end(reason);
 		return;
 	}
 	announce("connection lost, trying again", reason);
+	announce_unsent();
+	loop_close(&conn);
+	queue_close(&to_link);
 	connected = 0;
 	keys.held = 0;
-	failed(reason);
+	told[0] = '\0';
+	try_again();
 }
 
 /* The connection has ended: was that the end of the session? */
@@ -248,14 +292,29 @@ static void link_input(void)
 		closed();
 	else if (n > 0 && tell_heard(&tell, buf, n))
 		lost("protocol error");
-	else if (tell.locked)
-		lost("a keyed port: -k KEYFILE is needed");
+	else if (tell_locked(&tell))
+		end("a keyed port: -k KEYFILE is needed");
 	if (tell.status >= 0)
 		leave_words = "exited";
 }
 
+static void tell_window(void)
+{
+	struct winsize size;
+
+	if (connected && (!term_size(0, &size) || !term_size(1, &size)))
+		tell_size(&tell, &size);
+}
+
+/* Not before it is known who hears it: uWSGI's server takes it for a signal. */
+static int eof_due(void)
+{
+	return stdin_over && !stdin_told && tell.mode != TELL_LOOKING;
+}
+
 static void link_output(void)
 {
+	size_t before = unsent();
 	int bad = 0;
 
 	if (!check_at)
@@ -264,10 +323,14 @@ static void link_output(void)
 		bad = wire_flush(&tell.wire) < 0;
 	else if (to_link.len)
 		bad = tell_input(&tell, &to_link);
-	else if (stdin_over && !stdin_told) {
+	else if (eof_due()) {
 		stdin_told = 1;
 		bad = tell_eof(&tell);
 	}
+	if (unsent() < before)
+		moved_at = loop_now;
+	if (tell.size_due)
+		tell_window();
 	if (bad) { /* what the server said before it closed is read all the same */
 		write_error = errno;
 		queue_close(&to_link);
@@ -306,7 +369,7 @@ static unsigned link_want(struct source *src, msec *due)
 		return wants;
 	if (tell.wire.out.len)
 		wants |= LOOP_WRITE;
-	else if ((to_link.len || (stdin_over && !stdin_told)) && tell_ready(&tell, due))
+	else if ((to_link.len || eof_due()) && tell_ready(&tell, due))
 		wants |= LOOP_WRITE;
 	return wants;
 }
@@ -321,21 +384,15 @@ static void link_ready(struct source *src, unsigned what)
 		link_output();
 }
 
-static void tell_window(void)
-{
-	struct winsize size;
-
-	if (connected && (!term_size(0, &size) || !term_size(1, &size)))
-		tell_size(&tell, &size);
-}
-
 static void start(int fd, const struct noise *n)
 {
-	if (is_terminal && !been_up && term_raw(user.fd))
+	if (is_terminal && !is_raw && term_raw(user.fd))
 		die(LOST, "standard input: ", msg_errno());
+	is_raw = is_terminal;
 	dialing = 0;
 	connected = been_up = 1;
 	retry_wait = RETRY_MIN;
+	told[0] = '\0';
 	stdin_told = 0;
 	check_at = 0;
 	write_error = 0;
@@ -378,11 +435,18 @@ static int idle_link(void)
 	return conn.fd < 0 && !dialing && !leave_words;
 }
 
+static msec leave_at(void)
+{
+	msec stuck_at = unsent() ? moved_at + STUCK : 0;
+
+	return quit_at > stuck_at ? quit_at : stuck_at;
+}
+
 static unsigned life_want(struct source *src, msec *due)
 {
 	(void)src;
-	if (!to_link.len)
-		due_at(due, quit_at);
+	if (quit_at != NEVER)
+		due_at(due, leave_at());
 	if (leave_words && !to_user.len)
 		due_at(due, loop_now);
 	else if (idle_link())
@@ -398,8 +462,10 @@ static void life_ready(struct source *src, unsigned what)
 			leave_exited(tell.status);
 		leave(leave_status, leave_words, leave_reason);
 	}
-	if (loop_now >= quit_at && !to_link.len && !tell.wire.out.len)
+	if (quit_at != NEVER && loop_now >= leave_at()) {
+		announce_unsent();
 		leave(0, "detached", 0);
+	}
 	if (idle_link() && loop_now >= retry_at) {
 		dialing = 1;
 		dial(&addr, up, failed);
@@ -434,10 +500,18 @@ static void refuse_own_session(void)
 			": this terminal is that session (unset PTYBOX_SOCKET if not)");
 }
 
+/* nohup(1) */
+static int ignores_hangup(void)
+{
+	struct sigaction act;
+
+	return !sigaction(SIGHUP, 0, &act) && act.sa_handler == SIG_IGN;
+}
+
 int ptyattach_main(char **argv, const char *options)
 {
 	static const int signals[] = {
-		SIGTERM, SIGINT, SIGHUP, SIGCONT, SIGWINCH, SIGQUIT, SIGUSR1, SIGUSR2, 0};
+		SIGHUP, SIGTERM, SIGINT, SIGCONT, SIGWINCH, SIGQUIT, SIGUSR1, SIGUSR2, 0};
 	struct opt o = {.argv = argv + 1, .spec = options};
 	const char *where = 0;
 	int c;
@@ -481,7 +555,7 @@ int ptyattach_main(char **argv, const char *options)
 	refuse_own_session();
 	open_streams();
 	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
-	sig_open(signals);
+	sig_open(signals + ignores_hangup());
 	sig_listen(on_signal);
 	loop_add(&life);
 	loop_add(&user);

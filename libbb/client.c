@@ -20,7 +20,8 @@ enum {
 	LOOK = 100,       /* ms between looks at what is still under way to one that does not */
 	CHECK = 30000,    /* ms between looks at a peer that owes acknowledgements, */
 	CHECK_EOF = 2000, /* and at one that half-closed: no event would tell its end */
-	SILENT_NEW = 200, /* ms until a client that said nothing is served raw, */
+	UNHEARD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
+	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
 	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
 	HELLO_WAIT = 1000,    /* ms for one that is refused to say whether it understands frames */
 };
@@ -158,6 +159,8 @@ static void output(struct client *c)
 		gone(c, msg_errno());
 		return;
 	}
+	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)
+		hear_say_size(c);
 	if (n > 0 || pending(c) < before) {
 		c->since = loop_now;
 		if (!c->check)
@@ -229,7 +232,8 @@ void client_tell(struct session *s, const char *words)
 	while (*t.at)
 		t.at++;
 	for (struct client *c = s->clients; c; c = c->next)
-		if (is_extended(c) && notice(c, &t, words))
+		if (is_extended(c) && c->wire.out.len < QUEUE_SIZE / 2 &&
+			(notice(c, &t, words) || wire_frame(&c->wire, FRAME_DATA, 0, 0)))
 			c->broken = 1;
 }
 
@@ -362,6 +366,11 @@ static unsigned want(struct source *src, msec *due)
 	struct client *c = of(src);
 	unsigned wants = listened_to(c) ? LOOP_READ : 0;
 
+	if (wants || !is_extended(c) || c->ending)
+		c->speak_at = NEVER;
+	else if (c->speak_at == NEVER)
+		c->speak_at = loop_now + UNHEARD;
+	due_at(due, c->speak_at);
 	if (c->broken)
 		due_at(due, loop_now);
 	if (c->check)
@@ -416,6 +425,15 @@ static void stalled(struct client *c)
 		c->since = loop_now;
 }
 
+/* It may be asking whether we live, and takes us for dead when it gets no answer. */
+static void speak(struct client *c)
+{
+	c->speak_at = loop_now + UNHEARD;
+	if (!c->wire.out.len)
+		c->broken |= wire_frame(&c->wire, FRAME_PING, 0, 0);
+	output(c);
+}
+
 static void clock_ready(struct client *c)
 {
 	if (c->broken)
@@ -432,6 +450,8 @@ static void clock_ready(struct client *c)
 		end(c);
 	else if (loop_now >= idle_at(c))
 		idle(c);
+	else if (loop_now >= c->speak_at)
+		speak(c);
 	else if (loop_now >= stalled_at(c))
 		stalled(c);
 }
@@ -461,6 +481,7 @@ static struct client *place(int fd, const char *name, int mode)
 	c->wire.fd = fd;
 	c->mode = CFG_FRAMED ? mode : CLIENT_RAW;
 	c->since = c->typed = c->began = loop_now;
+	c->speak_at = NEVER;
 	client_alive++;
 	loop_add(&c->src);
 	return c;

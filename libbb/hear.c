@@ -19,11 +19,13 @@ static unsigned long stamp; /* who typed or resized last */
 
 /* ---- the window size of a shared terminal ---- */
 
-static void say_size(struct client *c, const struct winsize *size)
+void hear_say_size(struct client *c)
 {
-	if (c->mode == CLIENT_EXTENDED &&
-		(wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
-			wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
+	const struct winsize *size = &c->session->size;
+
+	c->size_due = c->wire.out.len >= QUEUE_SIZE / 2;
+	if (!c->size_due && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
+				    wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
 		c->broken = 1;
 }
 
@@ -45,8 +47,8 @@ void hear_size(struct session *s, const struct client *by)
 		return;
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
-		if (c != by)
-			say_size(c, &size);
+		if (c != by && c->mode == CLIENT_EXTENDED)
+			hear_say_size(c);
 }
 
 static void active(struct client *c)
@@ -116,7 +118,7 @@ static void hello(struct client *c)
 	c->wire.framed = 1;
 	c->broken |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
 	if (c->session)
-		say_size(c, &c->session->size);
+		hear_say_size(c);
 }
 
 static void extended(struct client *c, const struct frame *f)

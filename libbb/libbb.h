@@ -468,6 +468,8 @@ int wire_text(struct wire *w, const struct text *t, const char *start);
 /* Writes what waits, as far as it goes now. */
 ssize_t wire_flush(struct wire *w);
 void wire_close(struct wire *w);
+/* Wipes the keys of all connections, in a child. */
+void wire_forget(void);
 
 /* ==== shake.c: how a keyed connection begins ==== */
 
@@ -479,7 +481,7 @@ typedef void shake_done(int fd, const char *name, int mode, const struct noise *
 void shake_key(const char *path);
 /* How many are at it. */
 int shake_pending(void);
-/* Wipes the key, in a child. */
+/* Wipes all keys, in a child. */
 void shake_forget(void);
 /* Speaks first; name and mode are for then().  A stranger is closed without a word. */
 void shake_serve(int fd, const char *name, int mode, shake_done *then);
@@ -499,12 +501,12 @@ enum { TELL_RAW, TELL_LOOKING, TELL_PLAIN, TELL_EXTENDED };
 struct teller {
 	struct wire wire;
 	int mode;
-	int status;    /* the command's, once EXIT came; else -1 */
-	char watch;    /* say so to the server */
-	char answered; /* anything was received */
-	char noticed;  /* the last that came was a notice */
-	char locked;   /* the server began with the line of a keyed port */
-	unsigned owed; /* input sent since anything was received */
+	int status;             /* the command's, once EXIT came; else -1 */
+	char watch;             /* say so to the server */
+	char answered;          /* anything was received */
+	char noticed;           /* the last that came was a notice */
+	char size_due;          /* a new window size had no room: tell it when there is some */
+	unsigned char lock_len; /* of a keyed port's line, received */
 	msec began, heard, pinged, sent;
 	unsigned char held[12]; /* the beginning of what may be WELCOME */
 	unsigned held_len;
@@ -516,9 +518,12 @@ struct teller {
 
 /* On a new connection; show, notice and watch stay as they are. */
 void tell_begin(struct teller *t, int fd, char framed, const struct noise *n);
+/* When much waits already only size_due is set. */
 void tell_size(struct teller *t, const struct winsize *size);
 /* What was received: shows it, notes EXIT; -1 when it is no protocol. */
 int tell_heard(struct teller *t, const unsigned char *data, size_t n);
+/* The server's first line was that of a keyed port. */
+int tell_locked(const struct teller *t);
 /* Nothing more comes: shows what was held back. */
 void tell_over(struct teller *t);
 /* Whether input may be sent now; else *due may tell when. */
@@ -614,10 +619,11 @@ struct client {
 	uint64_t in, out, skipped, replay_end;
 	uint64_t typed_to; /* in the session's input */
 	msec began;
-	msec heard; /* the first packet */
-	msec typed; /* last input */
-	msec since; /* it took something, or began to have something to take */
-	msec check; /* look then whether it still exists; 0: no need */
+	msec heard;    /* the first packet */
+	msec typed;    /* last input */
+	msec speak_at; /* its input is not read: let it know then that we live */
+	msec since;    /* it took something, or began to have something to take */
+	msec check;    /* look then whether it still exists; 0: no need */
 	msec look;
 	unsigned long stamp; /* the higher, the later it typed or resized */
 	const char *refusal; /* to be told as soon as its mode is known */
@@ -625,7 +631,8 @@ struct client {
 	unsigned short rows, cols;                  /* its own window; 0: not said */
 	unsigned char first[FRAME_HEAD], first_len; /* CLIENT_NEW: held until they decide */
 	char mode, watch, tty, resized;
-	char packets; /* it has sent one */
+	char packets;  /* it has sent one */
+	char size_due; /* the window's, when its queue has room */
 	char welcomed;
 	char waits;  /* for the client to take something, when last looked at */
 	char talks;  /* its output has begun */
@@ -645,6 +652,8 @@ void hear_nothing_more(struct client *c);
 /* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
  * doing it is. */
 void hear_size(struct session *s, const struct client *by);
+/* Tells the client the session's window; when much waits already, size_due is set instead. */
+void hear_say_size(struct client *c);
 
 /* ==== client.c: a connection to a session ==== */
 

@@ -11,9 +11,9 @@
  * option -r ADDR  a raw socket (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
- * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges)
+ * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges; any with -k)
  * option -m MODE  octal mode of unix sockets (600); for @name, who may connect
- * option -n MAX  clients at once; one more is told so and closed
+ * option -n MAX  clients (ptyrouter: sessions) at once; one more is told so and closed
  * option -s ROWSxCOLS  first window size (24x80)
  * option -i SECS  close a client that has typed nothing for SECS
  * option[STATS] -S ADDR  statistics: whoever connects gets one JSON object

@@ -51,6 +51,10 @@ void shake_forget(void)
 {
 	for (volatile unsigned char *p = key; p < key + sizeof key; p++)
 		*p = 0;
+	for (struct shake *s = places; s < places + PLACES; s++)
+		if (s->src.want)
+			noise_close(&s->noise);
+	wire_forget();
 }
 
 static void drop(struct shake *s, const char *why)
@@ -186,13 +190,21 @@ static unsigned want(struct source *src, msec *due)
 	return s->state == SPEAKS ? 0 : LOOP_READ;
 }
 
+/* A server with another key closes without a word. */
+static const char *why_over(const struct shake *s)
+{
+	if (s->state == AGREES)
+		return errno ? msg_errno() : "another key";
+	return errno == EPROTO ? "no ptyattach, or without a key" : 0;
+}
+
 static void message(struct shake *s)
 {
 	unsigned char *record;
 	ssize_t size = wire_gather(s->src.fd, &s->noise, &s->rx, &record);
 
 	if (size < 0)
-		drop(s, s->state == AGREES ? "another key" : 0);
+		drop(s, why_over(s));
 	else if (size && s->state == HEARS)
 		hear_hello(s, record);
 	else if (size && s->state == PROVES)
@@ -208,7 +220,7 @@ static void ready(struct source *src, unsigned what)
 	if (what & LOOP_TIME && s->state == SPEAKS)
 		speak(s);
 	else if (what & LOOP_TIME)
-		drop(s, "silent for too long");
+		drop(s, s->state == READS ? "no keyed port answers" : "silent for too long");
 	else if (s->state == READS)
 		read_banner(s);
 	else

@@ -12,7 +12,6 @@ enum {
 	LOOK = 10000,
 	PING_AFTER = 15000, /* ms of silence */
 	LOST_AFTER = 45000,
-	TAKEN = 4096, /* bytes of input: a server that owes more may be waiting for its command */
 	PART = NOISE_MAX - FRAME_HEAD,
 	PLAIN_PART = 1024, /* uWSGI reads 4096 bytes at a time and closes at a payload over 4092, */
 	PLAIN_PAUSE = 40,  /* and keeps the second of two packets that it reads at once */
@@ -29,8 +28,7 @@ void tell_begin(struct teller *t, int fd, char framed, const struct noise *n)
 		wire_key(&t->wire, n);
 	t->mode = !framed ? TELL_RAW : TELL_LOOKING;
 	t->began = t->heard = t->pinged = loop_now;
-	t->held_len = t->noticed = t->answered = t->locked = 0;
-	t->owed = 0;
+	t->held_len = t->noticed = t->answered = t->lock_len = t->size_due = 0;
 	t->status = -1;
 	if (framed)
 		wire_frame(&t->wire, FRAME_HELLO, 1, 0);
@@ -39,6 +37,9 @@ void tell_begin(struct teller *t, int fd, char framed, const struct noise *n)
 void tell_size(struct teller *t, const struct winsize *size)
 {
 	if (t->mode == TELL_RAW || t->watch)
+		return;
+	t->size_due = queue_room(&t->wire.out) < QUEUE_SIZE / 2;
+	if (t->size_due)
 		return;
 	wire_frame(&t->wire, FRAME_ROWS, size->ws_row, 0);
 	wire_frame(&t->wire, FRAME_COLS, size->ws_col, 0);
@@ -150,15 +151,27 @@ static int look(struct teller *t, const unsigned char *data, size_t n)
 
 static const char keyed[] = "ptybox-noise-1 ";
 
+enum { KEYED_LEN = sizeof keyed - 1, NOT_KEYED = 255 };
+
+/* Do the first bytes, in however many pieces, begin a keyed port's line? */
+static void look_for_lock(struct teller *t, const unsigned char *data, size_t n)
+{
+	for (; n-- && t->lock_len < KEYED_LEN; data++)
+		t->lock_len = *data == keyed[t->lock_len] ? t->lock_len + 1 : NOT_KEYED;
+}
+
+int tell_locked(const struct teller *t)
+{
+	return t->lock_len == KEYED_LEN;
+}
+
 int tell_heard(struct teller *t, const unsigned char *data, size_t n)
 {
-	if (!t->answered && n >= sizeof keyed - 1 && !memcmp(data, keyed, sizeof keyed - 1))
-		t->locked = 1;
+	look_for_lock(t, data, n);
 	if (!t->answered)
 		t->began = loop_now;
 	t->heard = loop_now;
 	t->answered = 1;
-	t->owed = 0;
 	if (t->mode == TELL_EXTENDED)
 		return frames(t, data, n);
 	if (t->mode == TELL_LOOKING)
@@ -178,7 +191,9 @@ void tell_over(struct teller *t)
 /* Input waits until it is known who is there: WELCOME, other output, or a second of silence. */
 static msec settled_at(const struct teller *t)
 {
-	return t->mode == TELL_LOOKING && !t->answered ? t->began + 1000 : 0;
+	int unknown = !t->answered || t->lock_len <= KEYED_LEN;
+
+	return t->mode == TELL_LOOKING && unknown ? t->began + 1000 : 0;
 }
 
 static msec may_send_at(const struct teller *t)
@@ -215,7 +230,6 @@ int tell_input(struct teller *t, struct queue *q)
 	failed = wire_frame(&t->wire, FRAME_DATA, n, queue_data(q));
 	queue_take(q, n);
 	t->sent = loop_now;
-	t->owed += n;
 	return failed || wire_flush(&t->wire) < 0 ? -1 : 0;
 }
 
@@ -240,10 +254,13 @@ msec tell_due(const struct teller *t)
 	return t->mode == TELL_EXTENDED ? t->pinged + PING_AFTER : NEVER;
 }
 
-/* Silence: ask; when that brings nothing either, the link is lost. */
+/* Silence: ask; when that brings nothing either, the link is lost.  A server that leaves our input
+ * unread for its command's sake, and so the question too, says something by itself. */
 int tell_clock(struct teller *t)
 {
-	if (loop_now < tell_due(t))
+	msec late = loop_now - tell_due(t);
+
+	if (late < 0)
 		return 0;
 	if (t->mode == TELL_LOOKING) {
 		tell_over(t);
@@ -251,11 +268,13 @@ int tell_clock(struct teller *t)
 		return 0;
 	}
 	t->pinged = loop_now;
+	if (late >= PING_AFTER) /* it was us who slept */
+		t->heard = loop_now - PING_AFTER;
 	if (loop_now - t->heard < PING_AFTER)
 		t->pinged = t->heard;
-	else if (loop_now - t->heard >= LOST_AFTER && t->owed < TAKEN)
+	else if (loop_now - t->heard >= LOST_AFTER)
 		return -1;
-	else if (queue_room(&t->wire.out) > FRAME_HEAD)
+	else if (queue_room(&t->wire.out) > QUEUE_SIZE / 2)
 		wire_frame(&t->wire, FRAME_PING, 1, 0);
 	return 0;
 }

@@ -16,6 +16,7 @@ enum { FRAME_OUT = 32768 }; /* so that a rest and some control frames fit into t
 /* ---- keyed ---- */
 
 static struct noise noises[LOOP_MAX] LARGE; /* stage NOISE_OVER: a free place */
+static int noises_used;                     /* none from here on ever was */
 
 int wire_key(struct wire *w, const struct noise *n)
 {
@@ -27,7 +28,15 @@ int wire_key(struct wire *w, const struct noise *n)
 		return -1;
 	*place = *n;
 	w->noise = place;
+	if (place - noises >= noises_used)
+		noises_used = place - noises + 1;
 	return 0;
+}
+
+void wire_forget(void)
+{
+	for (int i = 0; i < noises_used; i++)
+		noise_close(&noises[i]);
 }
 
 /* Never more than one message: what lies behind it makes the socket readable again. */

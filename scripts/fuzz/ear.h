@@ -59,7 +59,7 @@ static void ear_head(struct ear *e)
 		break;
 	default:
 		assert(e->type == FRAME_PING);
-		e->pongs++;
+		e->pongs += size > 0; /* it may say so unasked */
 	}
 }
 

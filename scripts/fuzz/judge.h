@@ -31,7 +31,7 @@ static void judge_head(struct judge *j)
 		return;
 	j->eof |= j->type == FRAME_EOF;
 	j->watch |= j->type == FRAME_WATCH;
-	j->pings += j->type == FRAME_PING;
+	j->pings += j->type == FRAME_PING && size;
 }
 
 static void judge_framed(struct judge *j, const struct client *c, unsigned char byte)
