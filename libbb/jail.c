@@ -70,17 +70,23 @@ static int scan(const char *path, int (*each)(char **field, const char *key), co
 	int fd = open(path, O_RDONLY | O_CLOEXEC), found = 0;
 	struct stat st;
 	char *text, *end, *eol;
+	size_t size;
 
 	if (fd < 0 || fstat(fd, &st) || !st.st_size)
 		return 0;
-	text = mmap(0, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	close(fd);
+	size = st.st_size + 1; /* the last line need not end in a newline */
+	text = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (text == MAP_FAILED)
 		return 0;
 	end = text + st.st_size;
-	for (char *p = text; !found && (eol = memchr(p, '\n', end - p)); p = eol + 1) {
+	mmap(text, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	close(fd);
+	for (char *p = text; !found && p < end; p = eol + 1) {
 		char *field[FIELDS] = {0};
 
+		eol = memchr(p, '\n', end - p);
+		if (!eol)
+			eol = end;
 		*eol = '\0';
 		for (int i = 0; p && i < FIELDS; i++) {
 			field[i] = p;
@@ -90,7 +96,7 @@ static int scan(const char *path, int (*each)(char **field, const char *key), co
 		}
 		found = field[FIELDS - 1] && each(field, key);
 	}
-	munmap(text, end - text);
+	munmap(text, size);
 	return found;
 }
 
