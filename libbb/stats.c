@@ -17,13 +17,29 @@ static char *start;
 static size_t done;
 static msec began;
 
+/* How many bytes a character of UTF-8 has (RFC 3629); 0: it is none. */
+static int utf8_len(const char *s)
+{
+	unsigned char c = *s;
+	int len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+	for (int i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
 void stats_str(struct text *t, const char *s)
 {
+	int more = 0; /* bytes of a character */
+
 	text_str(t, "\"");
 	for (; *s; s++) {
 		char c[2] = {*s, '\0'};
 
-		if ((unsigned char)*s < ' ' || *s == '"' || *s == '\\' || *s == 127) {
+		more = more ? more - 1 : utf8_len(s) - 1;
+		if ((unsigned char)*s < ' ' || *s == '"' || *s == '\\' || *s == 127 || more < 0) {
+			more = 0;
 			text_str(t, "\\u00");
 			text_str(t, (unsigned char)*s < 16 ? "0" : "");
 			text_hex(t, (unsigned char)*s);
