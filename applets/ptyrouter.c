@@ -61,26 +61,33 @@ static struct source control = {.fd = -1};
 static struct queue answers; /* to the keeper */
 
 /* A full worker accepts no more, not even in this turn, and says so: the keeper starts another. */
-static void count_session(int change)
+static int count_session(int change)
 {
+	int total = __atomic_add_fetch(&shared->total, change, __ATOMIC_RELAXED);
 	char full;
 
-	__atomic_add_fetch(&shared->total, change, __ATOMIC_RELAXED);
+	if (change > 0 && server.max && total > server.max) { /* another worker was faster */
+		__atomic_sub_fetch(&shared->total, change, __ATOMIC_RELAXED);
+		return 0;
+	}
 	own->sessions += change;
 	full = own->sessions >= SEATS;
 	if (full && !server.paused)
 		queue_put(&answers, "F", 1);
 	server.paused = full;
+	return 1;
 }
 
 static int may_leave(void)
 {
 	int workers = 0, room = 0;
 
-	if (own->sessions || client_alive || (CFG_KEYED && shake_pending()))
+	if (own->sessions || client_alive)
 		return 0;
 	if (ending)
 		return 1;
+	if (CFG_KEYED && shake_pending())
+		return 0;
 	for (int i = 0; i < WORKERS; i++) {
 		const struct slot *w = &shared->worker[i];
 
@@ -105,8 +112,10 @@ static void worker_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
 	seats_serve();
-	if (may_leave() || (ending && loop_now >= ending + GIVE_UP))
+	if (may_leave() || (ending && loop_now >= ending + GIVE_UP)) {
+		server_unlisten(); /* in this turn too */
 		loop_stop();
+	}
 }
 
 static struct source worker = {.fd = -1, .want = worker_want, .ready = worker_ready};
@@ -393,6 +402,6 @@ int ptyrouter_main(char **argv, const char *options)
 	for (int i = 0; i < WORKERS; i++)
 		if (is_alive(i))
 			kill(shared->worker[i].pid, SIGKILL);
-	server_unlisten();
+	server_end();
 	return 0;
 }

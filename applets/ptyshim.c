@@ -37,14 +37,21 @@ static int waiting(void)
 
 static int finished(void)
 {
-	return !waiting() && !client_alive;
+	return session_closed(&session) && !waiting() && !client_alive;
+}
+
+/* The latest end after TERM. */
+static msec end_at(void)
+{
+	if (!ending)
+		return NEVER;
+	return session.over ? session.ended + FLUSH : ending + GIVE_UP;
 }
 
 static unsigned life_want(struct source *src, msec *due)
 {
 	(void)src;
-	if (ending)
-		due_at(due, session.over ? session.ended + FLUSH : ending + GIVE_UP);
+	due_at(due, end_at());
 	if (!session_closed(&session))
 		return 0;
 	if (session.stays)
@@ -80,7 +87,7 @@ static void life_ready(struct source *src, unsigned what)
 	}
 	if (session_closed(&session) && !waiting())
 		server_unlisten();
-	if (finished() || ending)
+	if (finished() || loop_now >= end_at())
 		loop_stop();
 }
 
@@ -118,12 +125,14 @@ static int is_interactive(void)
 	return CFG_INTERACTIVE && interactive;
 }
 
+static struct client *terminal;
+
 static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (is_interactive() && sig == SIGWINCH && !term_size(0, &size))
-		session_resize(&session, &size);
+	if (is_interactive() && sig == SIGWINCH && !terminal->src.closed && !term_size(0, &size))
+		hear_window(terminal, &size);
 }
 
 static void join_terminal(void)
@@ -132,7 +141,9 @@ static void join_terminal(void)
 
 	if (fd < 0 || term_raw(0))
 		die(1, "-I: ", msg_errno());
-	client_open(fd, &session, "terminal", CLIENT_RAW)->tty = 1;
+	terminal = client_open(fd, &session, "terminal", CLIENT_RAW);
+	terminal->tty = 1;
+	follow_size(SIGWINCH);
 }
 
 int ptyshim_main(char **argv, const char *options)
@@ -194,6 +205,6 @@ int ptyshim_main(char **argv, const char *options)
 	loop_run();
 	if (is_interactive())
 		term_restore();
-	server_unlisten();
+	server_end();
 	return session.status;
 }

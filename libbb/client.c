@@ -23,7 +23,7 @@ enum {
 	UNHEARD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
 	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
 	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
-	HELLO_WAIT = 1000,    /* ms for one that is refused to say whether it understands frames */
+	HELLO_WAIT = 1000, /* ms for a first packet that has begun, or from one that is refused */
 };
 
 struct client_rules client_rules;
@@ -78,6 +78,8 @@ static void gone(struct client *c, const char *why)
 	say(c, why);
 	detach(c);
 	loop_close(&c->src);
+	if (CFG_INTERACTIVE && c->tty)
+		term_restore();
 }
 
 static void bury(struct source *src)
@@ -340,11 +342,15 @@ static msec stalled_at(const struct client *c)
 
 static msec idle_at(const struct client *c)
 {
-	return client_rules.idle && c->session && !c->watch ? c->typed + client_rules.idle : NEVER;
+	int counts = client_rules.idle && c->session && !c->watch && !c->tty;
+
+	return counts ? c->typed + client_rules.idle : NEVER;
 }
 
 msec client_silent_at(const struct client *c)
 {
+	if (CFG_FRAMED && c->first_len)
+		return c->heard + HELLO_WAIT;
 	return c->began + (c->refusal                   ? HELLO_WAIT :
 				  c->mode == CLIENT_NEW ? SILENT_NEW :
 							  SILENT_FRAMED);
@@ -361,16 +367,26 @@ static int listened_to(const struct client *c)
 	       (c->watch || !s || session_takes_input(s, c->typed_to));
 }
 
+/* Its output has not begun, or what it is. */
+static int undecided(const struct client *c)
+{
+	return (!c->talks || (CFG_FRAMED && c->first_len)) && !c->ending;
+}
+
 static unsigned want(struct source *src, msec *due)
 {
 	struct client *c = of(src);
 	unsigned wants = listened_to(c) ? LOOP_READ : 0;
 
-	if (wants || !is_extended(c) || c->ending)
-		c->speak_at = NEVER;
-	else if (c->speak_at == NEVER)
-		c->speak_at = loop_now + UNHEARD;
-	due_at(due, c->speak_at);
+	if (!wants && !c->check)
+		c->check = loop_now + CHECK_EOF; /* no event would tell its end */
+	if (CFG_FRAMED) {
+		if (wants || !is_extended(c) || c->ending)
+			c->speak_at = NEVER;
+		else if (c->speak_at == NEVER)
+			c->speak_at = loop_now + UNHEARD;
+		due_at(due, c->speak_at);
+	}
 	if (c->broken)
 		due_at(due, loop_now);
 	if (c->check)
@@ -379,7 +395,7 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, c->look);
 		return wants;
 	}
-	if (!c->talks && !c->ending)
+	if (undecided(c))
 		due_at(due, client_silent_at(c));
 	if (!c->waits)
 		c->since = loop_now;
@@ -403,11 +419,11 @@ static void check(struct client *c)
 
 static void silent(struct client *c)
 {
-	if (c->first_len)
+	if (CFG_FRAMED && c->first_len)
 		hear_nothing_more(c);
 	if (c->refusal)
 		client_dismiss(c, c->refusal, c->refusal_status);
-	else
+	else if (!c->talks)
 		talk(c);
 }
 
@@ -444,13 +460,13 @@ static void clock_ready(struct client *c)
 		return;
 	if (c->shut)
 		linger(c);
-	else if (!c->talks && !c->ending && loop_now >= client_silent_at(c))
+	else if (undecided(c) && loop_now >= client_silent_at(c))
 		silent(c);
 	else if (!pending(c) && (c->ending || (c->talks && session_done(c))))
 		end(c);
 	else if (loop_now >= idle_at(c))
 		idle(c);
-	else if (loop_now >= c->speak_at)
+	else if (CFG_FRAMED && loop_now >= c->speak_at)
 		speak(c);
 	else if (loop_now >= stalled_at(c))
 		stalled(c);

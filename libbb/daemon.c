@@ -22,6 +22,7 @@ static struct file {
 	const char *path;
 	dev_t dev;
 	ino_t ino;
+	mode_t mode;
 } files[FILES];
 static int file_count, ready_pipe = -1;
 
@@ -92,7 +93,7 @@ void daemon_owns(const char *path)
 	msg_cleanup = daemon_remove;
 	if (file_count < FILES && !lstat(path, &st) &&
 		(S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)))
-		files[file_count++] = (struct file){path, st.st_dev, st.st_ino};
+		files[file_count++] = (struct file){path, st.st_dev, st.st_ino, st.st_mode};
 }
 
 void daemon_disown(void)
@@ -101,19 +102,37 @@ void daemon_disown(void)
 }
 
 /* Only what is still ours: another server may have taken the name. */
-void daemon_remove(void)
+static void remove_file(const struct file *f)
 {
-	int saved = errno;
 	struct stat st;
 
-	if (file_count && !chdir(daemon_home()))
-		while (file_count) {
-			const struct file *f = &files[--file_count];
+	if (!lstat(f->path, &st) && st.st_dev == f->dev && st.st_ino == f->ino)
+		unlink(f->path);
+}
 
-			if (!lstat(f->path, &st) && st.st_dev == f->dev && st.st_ino == f->ino)
-				unlink(f->path);
-		}
+static void remove_files(int all)
+{
+	int saved = errno, kept = 0;
+
+	if (file_count && !chdir(daemon_home())) {
+		for (int i = 0; i < file_count; i++)
+			if (all || S_ISSOCK(files[i].mode))
+				remove_file(&files[i]);
+			else
+				files[kept++] = files[i];
+		file_count = kept;
+	}
 	errno = saved;
+}
+
+void daemon_remove(void)
+{
+	remove_files(1);
+}
+
+void daemon_remove_sockets(void)
+{
+	remove_files(0);
 }
 
 void daemon_pid_file(const char *path)

@@ -34,7 +34,7 @@ void hear_size(struct session *s, const struct client *by)
 	const struct client *latest = 0;
 	struct winsize size = s->size;
 
-	if (!CFG_FRAMED)
+	if (!CFG_FRAMED && !CFG_INTERACTIVE)
 		return;
 	for (struct client *c = s->clients; c; c = c->next)
 		if (!c->watch && (c->rows || c->cols) && (!latest || c->stamp > latest->stamp))
@@ -166,6 +166,14 @@ static void handle(struct client *c, const struct frame *f)
 		extended(c, f);
 }
 
+void hear_window(struct client *c, const struct winsize *size)
+{
+	c->rows = size->ws_row;
+	c->cols = size->ws_col;
+	active(c);
+	hear_size(c->session, c);
+}
+
 /* Rows and columns that arrive together are set together. */
 static void resize(struct client *c)
 {
@@ -212,6 +220,8 @@ int hear(struct client *c, const unsigned char *data, size_t n)
 	while (CFG_FRAMED && c->mode == CLIENT_NEW && n) {
 		int framed;
 
+		if (!c->first_len)
+			c->heard = loop_now;
 		c->first[c->first_len++] = *data++;
 		n--;
 		framed = frame_starts(c->first, c->first_len);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -173,7 +174,6 @@ static inline void due_at(msec *due, msec when)
 		*due = when;
 }
 
-int loop_fits(int fd); /* below LOOP_MAX */
 /* s stays the caller's and must live until it is buried. */
 void loop_add(struct source *s);
 /* Marks it; the fd is closed and bury() called when the next turn begins. */
@@ -221,6 +221,7 @@ struct command {
 	void (*forget)(void); /* wipes secrets in the child; may be 0 */
 	const char *home;     /* it starts here, */
 	const char *dir;      /* then goes there (may be 0) */
+	struct rlimit files;  /* ours may be lower (RLIMIT_NOFILE) */
 	mode_t umask;
 };
 
@@ -238,8 +239,9 @@ void pty_close(struct pty *p);
 /* For a message about errno: how to mount devpts when that is what is missing, else "". */
 const char *pty_hint(int err);
 int pty_resize(const struct pty *p, const struct winsize *size);
-/* Sends sig and SIGCONT to the command's process group and to the foreground one. */
-void pty_hangup(const struct pty *p, int sig);
+/* Sends sig and SIGCONT to the command's process group and to the foreground one; -1 when the command
+ * cannot be signalled: it is another user's. */
+int pty_hangup(const struct pty *p, int sig);
 /* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
 void pty_signal(const struct pty *p, int sig);
 /* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
@@ -619,7 +621,7 @@ struct client {
 	uint64_t in, out, skipped, replay_end;
 	uint64_t typed_to; /* in the session's input */
 	msec began;
-	msec heard;    /* the first packet */
+	msec heard;    /* the first byte, then the first packet */
 	msec typed;    /* last input */
 	msec speak_at; /* its input is not read: let it know then that we live */
 	msec since;    /* it took something, or began to have something to take */
@@ -652,6 +654,8 @@ void hear_nothing_more(struct client *c);
 /* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
  * doing it is. */
 void hear_size(struct session *s, const struct client *by);
+/* The client's window is now this, as if it had said so. */
+void hear_window(struct client *c, const struct winsize *size);
 /* Tells the client the session's window; when much waits already, size_due is set instead. */
 void hear_say_size(struct client *c);
 
@@ -709,6 +713,8 @@ void daemon_pid_file(const char *path);
  * device (-p /dev/null), and not when it is another file by then. */
 void daemon_owns(const char *path);
 void daemon_remove(void);
+/* The sockets alone: the pid file is there as long as the process. */
+void daemon_remove_sockets(void);
 /* After a fork: the files are the parent's. */
 void daemon_disown(void);
 
@@ -725,6 +731,7 @@ struct server {
 	struct winsize size;
 	struct tally *tallies; /* one an address; processes that share sockets share them */
 	int (*sessions)(void); /* what -n counts; 0: clients */
+	long max;              /* -n; 0: none */
 	msec began;
 	char sized; /* by -s */
 	char foreground;
@@ -751,6 +758,8 @@ void server_accept(int clients, void (*stats)(struct text *t));
 void server_ready(void);
 /* No new connections; socket files removed. */
 void server_unlisten(void);
+/* The same, and the pid file: nothing of the server is left but the caller. */
+void server_end(void);
 /* What is to be said and returned about a command that could not be started; and dying of it. */
 void server_words(struct text *t, const struct failure *f);
 int server_status(const struct failure *f);
@@ -760,8 +769,8 @@ _Noreturn void server_failed(const struct failure *f);
 
 enum { SEATS_MAX = 24 };
 
-/* changed() is told 1 when a session begins and -1 when it has ended. */
-void seat_init(void (*changed)(int change));
+/* changed() is told 1 when a session is to begin, which it can refuse (0), and -1 when it has ended. */
+void seat_init(int (*changed)(int change));
 /* Takes a connection, which gets a session of its own; for server_listen(). */
 struct client *seat_open(int fd, const char *name, int mode);
 /* When something is to be done about one of them; does it for all that are due. */

@@ -32,11 +32,6 @@ static void read_clock(void)
 	loop_now = (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int loop_fits(int fd)
-{
-	return fd < LOOP_MAX;
-}
-
 void loop_add(struct source *s)
 {
 	if (!loop_now)

@@ -84,18 +84,21 @@ int pty_resize(const struct pty *p, const struct winsize *size)
 	return ioctl(p->master, TIOCSWINSZ, size);
 }
 
-void pty_hangup(const struct pty *p, int sig)
+int pty_hangup(const struct pty *p, int sig)
 {
 	pid_t group = tcgetpgrp(p->master);
+	int failed = 0;
 
 	if (p->pid > 0) {
-		kill(-p->pid, sig);
+		if (kill(-p->pid, sig)) /* forked a moment ago it leads no group yet */
+			failed = kill(p->pid, sig);
 		kill(-p->pid, SIGCONT);
 	}
 	if (group > 0 && group != p->pid) {
 		kill(-group, sig);
 		kill(-group, SIGCONT);
 	}
+	return failed;
 }
 
 /* The wire has the numbers of most machines; MIPS has its own, from 7 on. */
@@ -115,7 +118,8 @@ void pty_signal(const struct pty *p, int sig)
 	sig = signal_here(sig);
 	if (sig < 1 || sig >= _NSIG || !ioctl(p->master, TIOCSIG, sig))
 		return;
-	group = tcgetpgrp(p->master); /* before Linux 2.6.36, and under qemu-user */
+	group = tcgetpgrp(
+		p->master); /* a signal that no key of a terminal sends, or no such ioctl */
 	if (group > 0)
 		kill(-group, sig);
 }
@@ -229,6 +233,7 @@ static int become(void *of)
 	if (c->dir && chdir(c->dir))
 		give_up(c, b->report, c->dir);
 	umask(c->umask);
+	prlimit(0, RLIMIT_NOFILE, &c->files, 0);
 	sig_default();
 	set_environment(c->env, b->env);
 	errno = pty_find(c->argv[0], execute, c);

@@ -27,7 +27,7 @@ static struct seat {
 } seats[SEATS_MAX] LARGE;
 
 static int used; /* no seat from here on was ever taken */
-static void (*on_change)(int change);
+static int (*on_change)(int change);
 
 /* The first taken one from s on, or 0. */
 static struct seat *next(struct seat *s)
@@ -102,7 +102,7 @@ static size_t env_peer(char *env, const char *name)
 	return t.at - env + 1;
 }
 
-void seat_init(void (*changed)(int))
+void seat_init(int (*changed)(int))
 {
 	on_change = changed;
 }
@@ -125,11 +125,15 @@ struct client *seat_open(int fd, const char *name, int mode)
 		seat->taken = 0;
 		return client_refuse(fd, name, mode, "no memory");
 	}
+	if (!on_change(1)) {
+		ring_close(&seat->session.ring);
+		seat->taken = 0;
+		return client_refuse(fd, name, mode, "full");
+	}
 	if (seat - seats >= used)
 		used = seat - seats + 1;
 	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
 	seat->session.env_len = env_peer(seat->session.env, name);
-	on_change(1);
 	return client_open(fd, &seat->session, name, mode);
 }
 

@@ -56,7 +56,6 @@ static struct listener listeners[2 * SERVER_ADDRS];
 static int addr_count, listener_count, spare = -1;
 static struct net nets[NETS];
 static int net_count;
-static long max_clients;
 static mode_t mode = 0600;
 static char keyed; /* -k: TCP is */
 static const char *pid_file;
@@ -101,7 +100,7 @@ int server_option(const struct opt *o, int letter)
 		mode = opt_octal(o, 0777);
 		break;
 	case 'n':
-		max_clients = opt_num(o, 1, 1000000);
+		server.max = opt_num(o, 1, 1000000);
 		break;
 	case 's':
 		opt_window(o, &server.size);
@@ -226,7 +225,9 @@ static void answer_stats(int fd)
 /* Why a client that is let in by its address is not let in all the same; or 0. */
 static const char *no_room(void)
 {
-	return max_clients && count() >= max_clients ? "full" : 0;
+	if (CFG_KEYED && !server.listening)
+		return "the server ends";
+	return server.max && count() >= server.max ? "full" : 0;
 }
 
 /* A keyed client has proved itself. */
@@ -298,11 +299,6 @@ static void ready(struct source *src, unsigned what)
 	for (int i = 0; what & LOOP_READ && i < most && want(src, &l->src.due); i++) {
 		int fd = sock_accept(src->fd, &peer);
 
-		if (fd >= 0 && !loop_fits(fd)) {
-			close(fd);
-			errno = EMFILE;
-			fd = -1;
-		}
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(src->fd) >= 0)
 			continue;
 		if (fd < 0) {
@@ -343,6 +339,18 @@ static void check_open(const struct listener *l, int *warned)
 	*warned |= !keyed;
 }
 
+/* More than select() can hold shall not be opened at all. */
+static void limit_files(void)
+{
+	struct rlimit limit;
+
+	prlimit(0, RLIMIT_NOFILE, 0, &server.command.files);
+	limit = server.command.files;
+	if (limit.rlim_cur > LOOP_MAX)
+		limit.rlim_cur = LOOP_MAX;
+	prlimit(0, RLIMIT_NOFILE, &limit, 0);
+}
+
 void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, int))
 {
 	if (CFG_JAIL)
@@ -351,6 +359,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	default_nets();
 	daemon_home();
 	io_close_from(3);
+	limit_files();
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
 		int fd[2];
@@ -375,19 +384,32 @@ void server_accept(int clients, void (*stats)(struct text *))
 	for (int i = 0; i < listener_count; i++) {
 		struct source *src = &listeners[i].src;
 
+		if (listeners[i].mode == STATS ? !stats : !clients)
+			continue;
 		*src = (struct source){.fd = src->fd, .want = want, .ready = ready, .last = 1};
-		if (listeners[i].mode == STATS ? !!stats : clients)
-			loop_add(src);
+		loop_add(src);
 	}
 	server.began = loop_now;
 }
 
 void server_unlisten(void)
 {
-	while (listener_count)
-		loop_close(&listeners[--listener_count].src);
-	daemon_remove();
+	while (listener_count) {
+		struct source *src = &listeners[--listener_count].src;
+
+		if (!CFG_PTYROUTER || src->want)
+			loop_close(src);
+		else /* a keeper's: it accepts nothing, but holds the address */
+			close(src->fd);
+	}
+	daemon_remove_sockets();
 	server.listening = 0;
+}
+
+void server_end(void)
+{
+	server_unlisten();
+	daemon_remove();
 }
 
 /* ---- starting ---- */

@@ -154,6 +154,15 @@ static unsigned want(struct source *src, msec *due)
 	return wants | LOOP_READ;
 }
 
+/* It is another user's by now (su), and not ours to kill: without a master the kernel hangs it up.  A
+ * ptyshim ends in any case. */
+static void let_go(struct session *s)
+{
+	s->status = 128 + SIGKILL;
+	s->pty.pid = 0;
+	drained(s);
+}
+
 static void ready(struct source *src, unsigned what)
 {
 	struct session *s = of(src);
@@ -169,7 +178,8 @@ static void ready(struct source *src, unsigned what)
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
 		s->kill_at = 0;
-		pty_hangup(&s->pty, SIGKILL);
+		if (pty_hangup(&s->pty, SIGKILL) && CFG_PTYROUTER)
+			let_go(s);
 	}
 }
 
