@@ -14,7 +14,7 @@ enum {
 	LOST_AFTER = 45000,
 	PART = NOISE_MAX - FRAME_HEAD,
 	PLAIN_PART = 1024, /* uWSGI reads 4096 bytes at a time and closes at a payload over 4092, */
-	PLAIN_PAUSE = 40,  /* and keeps the second of two packets that it reads at once */
+	PLAIN_PAUSE = 60,  /* and keeps the second of two packets that it reads at once */
 };
 
 static const unsigned char welcome[] = {
