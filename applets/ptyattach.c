@@ -33,14 +33,14 @@ enum {
 	RETRY_MIN = 1000,
 	RETRY_MAX = 30000,
 	CHECK = 30000,
-	STUCK = 30000, /* ms: -q waits no longer for input that does not move */
+	STUCK = 30000, /* ms; -q waits no longer for input that does not move */
 	SLICE = 512,
 	ROOM = 4096,
 };
 
 static struct addr addr;
 static struct queue to_link, to_user;
-static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal, is_raw;
+static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal;
 static char connected, been_up, dialing;
 static char stdin_over, stdin_told;              /* its end was seen; was passed on */
 static char at_line_start = 1;                   /* where the last output left the cursor */
@@ -74,7 +74,7 @@ static void announce(const char *words, const char *reason)
 		text_str(&t, reason);
 	}
 	t.end += 3;
-	text_str(&t, is_raw ? "]\r\n" : "]\n");
+	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);
 	at_line_start = 1;
 }
@@ -84,7 +84,6 @@ static _Noreturn void leave(int status, const char *words, const char *reason)
 	if (connected && is_terminal && isatty(2) && (!leave_words || leave_status == LOST))
 		io_write_all(2, reset, sizeof reset - 1);
 	term_restore();
-	is_raw = 0;
 	if (words)
 		announce(words, reason);
 	_exit(status);
@@ -235,7 +234,7 @@ static size_t unsent(void)
 static void announce_unsent(void)
 {
 	if (unsent())
-		announce("some of the input was not taken", 0);
+		announce("some of the input may be lost", 0);
 }
 
 /* For good. */
@@ -306,7 +305,7 @@ static void tell_window(void)
 		tell_size(&tell, &size);
 }
 
-/* Not before it is known who hears it: uWSGI's server takes it for a signal. */
+/* Not before it is known who hears it, and whether it can be said at all. */
 static int eof_due(void)
 {
 	return stdin_over && !stdin_told && tell.mode != TELL_LOOKING;
@@ -386,9 +385,8 @@ static void link_ready(struct source *src, unsigned what)
 
 static void start(int fd, const struct noise *n)
 {
-	if (is_terminal && !is_raw && term_raw(user.fd))
+	if (is_terminal && !term_is_raw() && term_raw(user.fd))
 		die(LOST, "standard input: ", msg_errno());
-	is_raw = is_terminal;
 	dialing = 0;
 	connected = been_up = 1;
 	retry_wait = RETRY_MIN;

@@ -166,14 +166,6 @@ static void handle(struct client *c, const struct frame *f)
 		extended(c, f);
 }
 
-void hear_window(struct client *c, const struct winsize *size)
-{
-	c->rows = size->ws_row;
-	c->cols = size->ws_col;
-	active(c);
-	hear_size(c->session, c);
-}
-
 /* Rows and columns that arrive together are set together. */
 static void resize(struct client *c)
 {
@@ -182,6 +174,14 @@ static void resize(struct client *c)
 	c->resized = 0;
 	active(c);
 	hear_size(c->session, c);
+}
+
+void hear_window(struct client *c, const struct winsize *size)
+{
+	c->rows = size->ws_row;
+	c->cols = size->ws_col;
+	c->resized = 1;
+	resize(c);
 }
 
 static int frames(struct client *c, const unsigned char *data, size_t n)

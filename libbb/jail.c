@@ -78,8 +78,7 @@ static int scan(const char *path, int (*each)(char **field, const char *key), co
 	text = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (text == MAP_FAILED)
 		return 0;
-	end = text + st.st_size;
-	mmap(text, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	end = text + (read(fd, text, st.st_size) == st.st_size ? st.st_size : 0);
 	close(fd);
 	for (char *p = text; !found && p < end; p = eol + 1) {
 		char *field[FIELDS] = {0};

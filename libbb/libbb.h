@@ -263,6 +263,8 @@ int pty_status(int wait_status);
 int term_reopen(int fd, int flags);
 /* Saves the settings and makes it raw (cfmakeraw(3)); restored on every way out. */
 int term_raw(int fd);
+/* From term_raw() to term_restore(). */
+int term_is_raw(void);
 void term_raw_again(void); /* after SIGCONT */
 void term_restore(void);   /* async-signal-safe */
 /* 0, or -1 when it has none (0x0). */

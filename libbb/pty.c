@@ -118,8 +118,7 @@ void pty_signal(const struct pty *p, int sig)
 	sig = signal_here(sig);
 	if (sig < 1 || sig >= _NSIG || !ioctl(p->master, TIOCSIG, sig))
 		return;
-	group = tcgetpgrp(
-		p->master); /* a signal that no key of a terminal sends, or no such ioctl */
+	group = tcgetpgrp(p->master); /* no key of a terminal sends it, or no such ioctl */
 	if (group > 0)
 		kill(-group, sig);
 }

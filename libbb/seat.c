@@ -113,7 +113,7 @@ struct client *seat_open(int fd, const char *name, int mode)
 
 	while (seat < seats + SEATS_MAX && seat->taken)
 		seat++;
-	if (seat == seats + SEATS_MAX)
+	if (seat == seats + SEATS_MAX || !on_change(1))
 		return client_refuse(fd, name, mode, "full");
 	*seat = (struct seat){.taken = 1};
 	seat->session = (struct session){.src.fd = -1,
@@ -123,12 +123,8 @@ struct client *seat_open(int fd, const char *name, int mode)
 		.size = server.size};
 	if (ring_open(&seat->session.ring, RING)) {
 		seat->taken = 0;
+		on_change(-1);
 		return client_refuse(fd, name, mode, "no memory");
-	}
-	if (!on_change(1)) {
-		ring_close(&seat->session.ring);
-		seat->taken = 0;
-		return client_refuse(fd, name, mode, "full");
 	}
 	if (seat - seats >= used)
 		used = seat - seats + 1;

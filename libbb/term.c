@@ -67,6 +67,11 @@ int term_raw(int fd)
 	return tcsetattr(fd, TCSANOW, &raw);
 }
 
+int term_is_raw(void)
+{
+	return term >= 0;
+}
+
 void term_raw_again(void)
 {
 	if (term >= 0)
