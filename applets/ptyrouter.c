@@ -388,7 +388,7 @@ int ptyrouter_main(char **argv, const char *options)
 	for (int i = 0; i < WORKERS; i++)
 		hands[i].src.closed = 1;
 	server_listen(&o, seat_open);
-	server_find_command();
+	command_find(&server.command);
 	server_start();
 	server_signals(keeper_end, keeper_reaped, 0);
 	loop_add(&keeper);

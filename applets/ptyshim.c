@@ -182,7 +182,7 @@ int ptyshim_main(char **argv, const char *options)
 	if (is_interactive() && !server.sized)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
-	server_find_command();
+	command_find(&server.command);
 	server_start();
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
@@ -194,7 +194,7 @@ int ptyshim_main(char **argv, const char *options)
 		die(1, "-b: ", msg_errno());
 	f = session_start(&session);
 	if (f.err)
-		server_failed(&f);
+		command_failed(&server.command, &f);
 	if (CFG_CONSOLE && console)
 		console_log(&session);
 	server_accept(1, CFG_STATS ? tell_stats : 0);

@@ -257,6 +257,15 @@ int pty_fail_status(const struct failure *f, const struct command *c);
 /* 0-255 or 128+N from what wait(2) said. */
 int pty_status(int wait_status);
 
+/* ==== command.c: a server's command that is not there, or does not start ==== */
+
+/* What is to be said about it. */
+void command_words(struct text *t, const struct command *c, const struct failure *f);
+/* Dies of it, with pty_fail_status(). */
+_Noreturn void command_failed(const struct command *c, const struct failure *f);
+/* Dies when it is not there; nothing is known with jail_joins(). */
+void command_find(const struct command *c);
+
 /* ==== term.c: the person's terminal ==== */
 
 /* A non-blocking description of its own for the terminal, other device or pipe behind fd, or -1. */
@@ -747,8 +756,6 @@ extern struct server server;
 int server_option(const struct opt *o, int letter);
 /* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */
 void server_listen(struct opt *o, struct client *(*accepted)(int fd, const char *name, int mode));
-/* Dies with 127 or 126 when the command is not there (where it will be looked up is known). */
-void server_find_command(void);
 /* Daemonizes unless -F; pid file; from here on signals wait. */
 void server_start(void);
 /* Takes the signals: those that end a server, children's ends, others (may be 0). */
@@ -762,10 +769,6 @@ void server_ready(void);
 void server_unlisten(void);
 /* The same, and the pid file: nothing of the server is left but the caller. */
 void server_end(void);
-/* What is to be said and returned about a command that could not be started; and dying of it. */
-void server_words(struct text *t, const struct failure *f);
-int server_status(const struct failure *f);
-_Noreturn void server_failed(const struct failure *f);
 
 /* ==== seat.c: a session for every client ==== */
 

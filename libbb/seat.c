@@ -50,10 +50,10 @@ static void turn_out(struct seat *seat, const struct failure *f)
 	char line[300];
 	struct text t = {line, line + sizeof line - 1};
 
-	server_words(&t, f);
+	command_words(&t, &server.command, f);
 	*t.at = '\0';
 	if (seat->session.clients)
-		client_dismiss(seat->session.clients, line, server_status(f));
+		client_dismiss(seat->session.clients, line, pty_fail_status(f, &server.command));
 }
 
 static void launch_ready(struct source *src, unsigned what)

@@ -32,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -461,62 +460,4 @@ void server_ready(void)
 	if (open_to_all)
 		warn("no key: whoever reaches the TCP port gets the terminal (-k, -a)");
 	daemon_ready(client_rules.verbose);
-}
-
-/* ---- a command that does not start ---- */
-
-int server_status(const struct failure *f)
-{
-	return pty_fail_status(f, &server.command);
-}
-
-void server_words(struct text *t, const struct failure *f)
-{
-	errno = f->err;
-	text_str(t, f->subject);
-	text_str(t, ": ");
-	text_str(t, server_status(f) == 127 ? "not found" : msg_errno());
-	text_str(t, f->subject == pty_what ? pty_hint(f->err) : "");
-}
-
-void server_failed(const struct failure *f)
-{
-	char line[300];
-	struct text t = {line, line + sizeof line - 1};
-
-	server_words(&t, f);
-	*t.at = '\0';
-	die(server_status(f), line);
-}
-
-static int runnable(const char *path, const void *of)
-{
-	const int *dir = of;
-	struct stat st;
-
-	if (fstatat(*dir, path, &st, 0))
-		return ENOENT; /* also in a directory of PATH that may not be searched */
-	if (!S_ISREG(st.st_mode))
-		return EACCES;
-	/* not faccessat(), which emulates flags in a child */
-	return syscall(SYS_faccessat, *dir, path, X_OK) ? errno : 0;
-}
-
-void server_find_command(void)
-{
-	struct failure f = {server.command.dir, 0};
-	int dir = AT_FDCWD;
-
-	if (CFG_JAIL && jail_joins())
-		return;
-	if (f.subject && (dir = open(f.subject, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		f.err = errno;
-		server_failed(&f);
-	}
-	f.subject = server.command.argv[0];
-	f.err = pty_find(f.subject, runnable, &dir);
-	if (f.err)
-		server_failed(&f);
-	if (dir >= 0)
-		close(dir);
 }
