@@ -1,8 +1,8 @@
 /* client.c: a connection to a session, and its read position in the session's ring.
  *
  * Clients stand in one static table, the first free place first, so that its pages are touched only
- * as far as there are clients.  What it says is hear.c's; here it is served: when its output begins, how
- * it keeps up, and how it leaves.
+ * as far as there are clients.  What it says is hear.c's, what it is told say.c's; here it is served: when
+ * its output begins, how long it is waited for, and how it leaves.
  *
  * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
  * the client is written, then the writing side is shut, then its own late input is read and
@@ -35,24 +35,12 @@ static struct client *of(struct source *src)
 	return (struct client *)src;
 }
 
-static size_t pending(const struct client *c)
-{
-	size_t in_ring = c->session && c->talks ? c->session->ring.head - c->pos : 0;
-
-	return in_ring + c->wire.out.len;
-}
-
 static int session_done(const struct client *c)
 {
 	return c->session && c->session->over && !c->session->stays;
 }
 
-static int is_extended(const struct client *c)
-{
-	return CFG_FRAMED && c->mode == CLIENT_EXTENDED;
-}
-
-static void say(const struct client *c, const char *what)
+static void report(const struct client *c, const char *what)
 {
 	if (client_rules.verbose)
 		warn(c->name, ": ", what);
@@ -75,7 +63,7 @@ static void detach(struct client *c)
 
 static void gone(struct client *c, const char *why)
 {
-	say(c, why);
+	report(c, why);
 	detach(c);
 	loop_close(&c->src);
 	if (CFG_INTERACTIVE && c->tty)
@@ -102,68 +90,13 @@ static void finish(struct client *c)
 
 /* ---- output ---- */
 
-static int notice(struct client *c, const struct text *t, const char *start)
-{
-	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
-}
-
-static int skip(struct client *c, uint64_t oldest)
-{
-	char line[48];
-	struct text t = {line, line + sizeof line};
-
-	text_num(&t, oldest - c->pos);
-	text_str(&t, " bytes skipped");
-	c->skipped += oldest - c->pos;
-	c->pos = oldest;
-	return is_extended(c) ? notice(c, &t, line) : 0;
-}
-
-/* One step: what waits in the wire, or else the next part of the ring. */
-static ssize_t step(struct client *c)
-{
-	struct ring *ring = &c->session->ring;
-	uint64_t oldest = ring_oldest(ring);
-	struct iovec v[2];
-	size_t max = (size_t)-1;
-	ssize_t n;
-
-	if (c->wire.out.len && wire_flush(&c->wire) < 0)
-		return -1;
-	if (c->wire.out.len)
-		return 0;
-	if (c->pos < oldest && skip(c, oldest))
-		return -1;
-	if (c->replay && c->pos < c->replay_end)
-		max = c->replay_end - c->pos;
-	n = wire_output(&c->wire, v, ring_data(ring, c->pos, max, v));
-	if (n < 0)
-		return -1;
-	c->pos += n;
-	c->out += n;
-	if (CFG_FRAMED && c->replay && c->pos >= c->replay_end) {
-		c->replay = 0;
-		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
-			return -1;
-	}
-	return n;
-}
-
 static void output(struct client *c)
 {
-	size_t before = pending(c);
-	ssize_t n;
+	int moved = say_more(c);
 
-	do
-		n = c->talks && c->session ? step(c) : wire_flush(&c->wire);
-	while (CFG_FRAMED && n > 0 && c->wire.framed && pending(c));
-	if (n < 0) {
+	if (moved < 0) {
 		gone(c, msg_errno());
-		return;
-	}
-	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)
-		hear_say_size(c);
-	if (n > 0 || pending(c) < before) {
+	} else if (moved) {
 		c->since = loop_now;
 		if (!c->check)
 			c->check = loop_now + CHECK;
@@ -195,15 +128,15 @@ void client_dismiss(struct client *c, const char *why, int status)
 	struct text t = {line, line + sizeof line};
 	int failed = 0;
 
-	say(c, why);
+	report(c, why);
 	detach(c);
 	c->refusal = 0;
 	c->ending = 1;
 	text_str(&t, msg_applet);
 	text_str(&t, ": ");
 	text_str(&t, why);
-	if (is_extended(c)) {
-		failed = notice(c, &t, line);
+	if (say_extended(c)) {
+		failed = say_notice(c, &t, line);
 		if (status >= 0)
 			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
 	} else {
@@ -218,11 +151,11 @@ void client_dismiss(struct client *c, const char *why, int status)
 
 static void idle(struct client *c)
 {
-	if (is_extended(c)) {
+	if (say_extended(c)) {
 		client_dismiss(c, "closed: nothing typed for too long", -1);
 		return;
 	}
-	say(c, "idle");
+	report(c, "idle");
 	detach(c);
 	finish(c);
 }
@@ -234,19 +167,19 @@ void client_tell(struct session *s, const char *words)
 	while (*t.at)
 		t.at++;
 	for (struct client *c = s->clients; c; c = c->next)
-		if (is_extended(c) && c->wire.out.len < QUEUE_SIZE / 2 &&
-			(notice(c, &t, words) || wire_frame(&c->wire, FRAME_DATA, 0, 0)))
+		if (say_extended(c) && c->wire.out.len < QUEUE_SIZE / 2 &&
+			(say_notice(c, &t, words) || wire_frame(&c->wire, FRAME_DATA, 0, 0)))
 			c->broken = 1;
 }
 
 static void end(struct client *c)
 {
-	if (session_done(c) && is_extended(c) && !c->ending) {
+	if (session_done(c) && say_extended(c) && !c->ending) {
 		c->ending = 1;
 		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
 			output(c);
 	}
-	if (!c->src.closed && !pending(c))
+	if (!c->src.closed && !say_pending(c))
 		finish(c);
 }
 
@@ -273,7 +206,7 @@ static int spoke(const struct client *c)
 /* What it said may have settled its mode, and may want an answer. */
 static void answer(struct client *c)
 {
-	int welcomed = is_extended(c) && !c->welcomed && c->session;
+	int welcomed = say_extended(c) && !c->welcomed && c->session;
 
 	if (c->refusal) {
 		if (spoke(c))
@@ -287,7 +220,7 @@ static void answer(struct client *c)
 		c->replay = c->session->replays;
 		c->replay_end = c->session->ring.head;
 	}
-	if (pending(c) || c->replay)
+	if (say_pending(c) || c->replay)
 		output(c);
 }
 
@@ -337,7 +270,7 @@ static void input(struct client *c)
 /* The times at which a client is looked at again though nothing happened. */
 static msec stalled_at(const struct client *c)
 {
-	return pending(c) ? c->since + STALL : NEVER;
+	return say_pending(c) ? c->since + STALL : NEVER;
 }
 
 static msec idle_at(const struct client *c)
@@ -381,7 +314,7 @@ static unsigned want(struct source *src, msec *due)
 	if (!wants && !c->check)
 		c->check = loop_now + CHECK_EOF; /* no event would tell its end */
 	if (CFG_FRAMED) {
-		if (wants || !is_extended(c) || c->ending)
+		if (wants || !say_extended(c) || c->ending)
 			c->speak_at = NEVER;
 		else if (c->speak_at == NEVER)
 			c->speak_at = loop_now + UNHEARD;
@@ -399,7 +332,7 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, client_silent_at(c));
 	if (!c->waits)
 		c->since = loop_now;
-	c->waits = pending(c) != 0;
+	c->waits = say_pending(c) != 0;
 	if (c->waits) {
 		wants |= LOOP_WRITE;
 		due_at(due, stalled_at(c));
@@ -462,7 +395,7 @@ static void clock_ready(struct client *c)
 		linger(c);
 	else if (undecided(c) && loop_now >= client_silent_at(c))
 		silent(c);
-	else if (!pending(c) && (c->ending || (c->talks && session_done(c))))
+	else if (!say_pending(c) && (c->ending || (c->talks && session_done(c))))
 		end(c);
 	else if (loop_now >= idle_at(c))
 		idle(c);
@@ -512,7 +445,7 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	c->watch = client_rules.watch;
 	s->clients = c;
 	client_count++;
-	say(c, "connected");
+	report(c, "connected");
 	answer(c);
 	return c;
 }

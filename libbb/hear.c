@@ -19,16 +19,6 @@ static unsigned long stamp; /* who typed or resized last */
 
 /* ---- the window size of a shared terminal ---- */
 
-void hear_say_size(struct client *c)
-{
-	const struct winsize *size = &c->session->size;
-
-	c->size_due = c->wire.out.len >= QUEUE_SIZE / 2;
-	if (!c->size_due && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
-				    wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
-		c->broken = 1;
-}
-
 void hear_size(struct session *s, const struct client *by)
 {
 	const struct client *latest = 0;
@@ -48,7 +38,7 @@ void hear_size(struct session *s, const struct client *by)
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
 		if (c != by && c->mode == CLIENT_EXTENDED)
-			hear_say_size(c);
+			say_size(c);
 }
 
 static void active(struct client *c)
@@ -118,7 +108,7 @@ static void hello(struct client *c)
 	c->wire.framed = 1;
 	c->broken |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
 	if (c->session)
-		hear_say_size(c);
+		say_size(c);
 }
 
 static void extended(struct client *c, const struct frame *f)

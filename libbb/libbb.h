@@ -619,7 +619,7 @@ void console_log(struct session *s);
  * until that is closed. */
 struct failure console_take(const struct pty *p);
 
-/* ==== hear.c: what a client says ==== */
+/* ==== say.c: what a client is told ==== */
 
 enum { CLIENT_NEW, CLIENT_RAW, CLIENT_FRAMED, CLIENT_EXTENDED };
 
@@ -658,6 +658,19 @@ struct client {
 	char name[56];
 };
 
+/* It understands more than uWSGI's client does, and gets frames. */
+int say_extended(const struct client *c);
+/* How many bytes wait for it, in the ring and behind that. */
+size_t say_pending(const struct client *c);
+/* Writes what its socket takes now: whether anything moved, or -1 and errno. */
+int say_more(struct client *c);
+/* A line for the person, from start to t->at: 0, or -1 when there is no room. */
+int say_notice(struct client *c, const struct text *t, const char *start);
+/* The session's window; when much waits already, size_due is set instead. */
+void say_size(struct client *c);
+
+/* ==== hear.c: what a client says ==== */
+
 /* Does what these bytes say; -1 when they are no protocol. */
 int hear(struct client *c, const unsigned char *data, size_t n);
 /* No more bytes will come to tell its mode: a new one is raw. */
@@ -667,8 +680,6 @@ void hear_nothing_more(struct client *c);
 void hear_size(struct session *s, const struct client *by);
 /* The client's window is now this, as if it had said so. */
 void hear_window(struct client *c, const struct winsize *size);
-/* Tells the client the session's window; when much waits already, size_due is set instead. */
-void hear_say_size(struct client *c);
 
 /* ==== client.c: a connection to a session ==== */
 
