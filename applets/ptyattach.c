@@ -1,7 +1,7 @@
 /* ptyattach: connect this terminal to a ptyshim or ptyrouter
  *
  *	stdin -> keys -> to_link -> tell -> socket
- *	stdout <- to_user <-------- tell <- socket
+ *	stdout <- screen <--------- tell <- socket
  *
  * Each side is read only while the other has room.  The socket comes and goes (-R), so `life`, a
  * source without a descriptor, dials, waits between tries, and ends the program once all that was
@@ -24,7 +24,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "libbb.h"
 
@@ -34,16 +33,14 @@ enum {
 	RETRY_MAX = 30000,
 	CHECK = 30000,
 	STUCK = 30000, /* ms; -q waits no longer for input that does not move */
-	SLICE = 512,
 	ROOM = 4096,
 };
 
 static struct addr addr;
-static struct queue to_link, to_user;
+static struct queue to_link;
 static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal;
 static char connected, been_up, dialing;
 static char stdin_over, stdin_told;              /* its end was seen; was passed on */
-static char at_line_start = 1;                   /* where the last output left the cursor */
 static msec quit_after = NEVER, quit_at = NEVER; /* -q */
 static msec retry_at, retry_wait = RETRY_MIN;
 static char told[80]; /* why the last try failed */
@@ -60,32 +57,13 @@ static const char *leave_reason;
 static const char reset[] =
 	"\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?25h\033[m";
 
-static void announce(const char *words, const char *reason)
-{
-	char line[320];
-	struct text t = {line, line + sizeof line - 3};
-
-	if (isatty(2) && !at_line_start)
-		text_str(&t, "\r\n");
-	text_str(&t, "[");
-	text_str(&t, words);
-	if (reason) {
-		text_str(&t, ": ");
-		text_str(&t, reason);
-	}
-	t.end += 3;
-	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
-	io_write_all(2, line, t.at - line);
-	at_line_start = 1;
-}
-
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
 	if (connected && is_terminal && isatty(2) && (!leave_words || leave_status == LOST))
 		io_write_all(2, reset, sizeof reset - 1);
 	term_restore();
 	if (words)
-		announce(words, reason);
+		screen_say(words, reason);
 	_exit(status);
 }
 
@@ -102,8 +80,6 @@ static _Noreturn void leave_exited(int status)
 
 /* ---- what the person sees ---- */
 
-static char screen_blocks; /* stdout may: only small pieces when it is ready */
-
 static void show_failed(void)
 {
 	if (errno == EPIPE)
@@ -111,50 +87,14 @@ static void show_failed(void)
 	leave(1, "standard output", msg_errno());
 }
 
-static unsigned screen_want(struct source *src, msec *due)
-{
-	(void)src, (void)due;
-	return to_user.len ? LOOP_WRITE : 0;
-}
-
-static void screen_ready(struct source *src, unsigned what)
-{
-	size_t n = to_user.len;
-	ssize_t done;
-
-	if (!(what & LOOP_WRITE))
-		return;
-	if (screen_blocks && n > SLICE)
-		n = SLICE;
-	done = io_write(src->fd, queue_data(&to_user), n);
-	if (done < 0)
-		show_failed();
-	queue_take(&to_user, done);
-}
-
-static struct source screen = {.want = screen_want, .ready = screen_ready};
-
-static void show(const unsigned char *data, size_t n)
-{
-	ssize_t done = 0;
-
-	at_line_start = data[n - 1] == '\n';
-	if (!to_user.len && !screen_blocks)
-		done = io_write(screen.fd, data, n);
-	if (done < 0)
-		show_failed();
-	if (queue_put(&to_user, data + done, n - done))
-		leave(1, "no memory", 0);
-}
-
 static void notice(const char *line)
 {
-	announce(line, 0);
+	screen_say(line, 0);
 }
 
 /* ---- what the person types ---- */
 
-static struct teller tell = {.show = show, .notice = notice};
+static struct teller tell = {.show = screen_show, .notice = notice};
 
 static void send_input(const unsigned char *data, size_t n)
 {
@@ -221,7 +161,7 @@ static void failed(const char *reason)
 	if (strncmp(told, reason, sizeof told - 1)) {
 		text_str(&t, reason);
 		*t.at = '\0';
-		announce("not connected, trying again", reason);
+		screen_say("not connected, trying again", reason);
 	}
 	try_again();
 }
@@ -234,7 +174,7 @@ static size_t unsent(void)
 static void announce_unsent(void)
 {
 	if (unsent())
-		announce("some of the input may be lost", 0);
+		screen_say("some of the input may be lost", 0);
 }
 
 /* For good. */
@@ -253,7 +193,7 @@ static void lost(const char *reason)
 		end(reason);
 		return;
 	}
-	announce("connection lost, trying again", reason);
+	screen_say("connection lost, trying again", reason);
 	announce_unsent();
 	loop_close(&conn);
 	queue_close(&to_link);
@@ -339,7 +279,7 @@ static void link_output(void)
 
 static void link_clock(struct source *src)
 {
-	if (to_user.len)
+	if (screen_busy())
 		tell_awake(&tell);
 	if (tell_clock(&tell)) {
 		lost("no answer");
@@ -362,7 +302,7 @@ static unsigned link_want(struct source *src, msec *due)
 	if (check_at)
 		due_at(due, check_at);
 	due_at(due, tell_due(&tell));
-	if (!to_user.len)
+	if (!screen_busy())
 		wants |= LOOP_READ;
 	if (write_error)
 		return wants;
@@ -445,7 +385,7 @@ static unsigned life_want(struct source *src, msec *due)
 	(void)src;
 	if (quit_at != NEVER)
 		due_at(due, leave_at());
-	if (leave_words && !to_user.len)
+	if (leave_words && !screen_busy())
 		due_at(due, loop_now);
 	else if (idle_link())
 		due_at(due, retry_at);
@@ -455,7 +395,7 @@ static unsigned life_want(struct source *src, msec *due)
 static void life_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (leave_words && !to_user.len) {
+	if (leave_words && !screen_busy()) {
 		if (tell.status >= 0)
 			leave_exited(tell.status);
 		leave(leave_status, leave_words, leave_reason);
@@ -472,21 +412,14 @@ static void life_ready(struct source *src, unsigned what)
 
 static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
 
-static void open_streams(void)
+static void open_input(void)
 {
-	struct stat st;
-
 	is_terminal = isatty(0);
 	if (!is_terminal)
 		keys.key = -1;
 	user.fd = is_terminal ? term_reopen(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
-	screen.fd = term_reopen(1, O_WRONLY);
-	if (screen.fd >= 0)
-		return;
-	screen.fd = 1;
-	screen_blocks = fstat(1, &st) || !S_ISREG(st.st_mode);
 }
 
 static void refuse_own_session(void)
@@ -551,13 +484,13 @@ int ptyattach_main(char **argv, const char *options)
 	if (keyed && (!framed || addr.kind == ADDR_UNIX))
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
-	open_streams();
+	open_input();
 	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
 	sig_open(signals + ignores_hangup());
 	sig_listen(on_signal);
 	loop_add(&life);
 	loop_add(&user);
-	loop_add(&screen);
+	screen_open(show_failed);
 	loop_run();
 	return 0;
 }

@@ -279,6 +279,17 @@ void term_restore(void);   /* async-signal-safe */
 /* 0, or -1 when it has none (0x0). */
 int term_size(int fd, struct winsize *w);
 
+/* ==== screen.c: standard output, and lines of our own beside it ==== */
+
+/* From here on what waits is written in the loop; failed(), with errno, does not return. */
+void screen_open(void (*failed)(void));
+/* n > 0 bytes for standard output, kept (up to QUEUE_SIZE) where it does not take them now. */
+void screen_show(const unsigned char *data, size_t n);
+/* How many bytes of these wait. */
+size_t screen_busy(void);
+/* "[words: reason]" on standard error, on a line of its own; reason may be 0. */
+void screen_say(const char *words, const char *reason);
+
 /* ==== keys.c: the detach key ==== */
 
 enum { KEYS_WAIT = 300 }; /* ms */
