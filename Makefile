@@ -19,7 +19,8 @@
 ##   O=generated               where objects go; the binary too when it is another
 ##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
 ##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
-##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten
+##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten;
+##                                  for make cross-test also ARCH/CONFIG, as mipsel/tiny
 ##   EMULATED='arm64 mipsel s390x'  what make test tests beside this machine
 ##   ARCH=amd64                make initramfs, boot: the machine, as Debian calls it
 ##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs
@@ -63,7 +64,7 @@ OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
-TESTED = PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/unit/ptybox) PEERS=$(abspath $(O)/peers) \
+TESTED = PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/full/ptybox) PEERS=$(abspath $(O)/peers) \
 	CONFIG_H=$(abspath $(O)/applets.h)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
@@ -115,8 +116,8 @@ run:
 test:
 	@scripts/deps test
 	@$(MAKE) -s all peers
-	@$(MAKE) -s all O=$(O)/unit CONFIG=configs/unit
-	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross unit $(EMULATED))
+	@$(MAKE) -s all O=$(O)/full CONFIG=configs/full
+	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross tested $(EMULATED))
 	@$(TESTED) scripts/tests/all 'here $(EMULATED)' $(TESTS)
 
 check:
@@ -131,7 +132,7 @@ cross-test:
 	@scripts/deps test
 	@scripts/deps cross $(ARCHES)
 	@$(MAKE) -s all peers
-	@scripts/cross unit $(ARCHES)
+	@scripts/cross tested $(ARCHES)
 	@$(TESTED) scripts/tests/all '$(ARCHES)' $(TESTS)
 
 fuzz: $(O)/applets.h
