@@ -233,7 +233,13 @@ serve() {
 }
 
 # watch PID: one more process to end with the test or the file
-watch() { echo "$1 $(started "$1")" >>"$servers"; }
+watch() {
+	if [ -z "$1" ]; then # of a daemon that did not start
+		echo 'watch: no pid' >&2
+		return 1
+	fi
+	echo "$1 $(started "$1")" >>"$servers"
+}
 
 # when it started, in the kernel's ticks: tells it from a later one of that number
 started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
