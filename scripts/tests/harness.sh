@@ -30,8 +30,9 @@ file_start() {
 	: >"$results"
 	: >"$servers"
 	links "$T/bin" "$PTYBOX"
-	# a client is tested with another build's server
-	[ -e "$T/bin/ptyshim" ] || ln -s "$PTYBOX_UNIT" "$T/bin/ptyshim"
+	for other in ptyshim ptyattach; do # a client is tested with another build's server, a server with its client
+		[ -e "$T/bin/$other" ] || link "$T/bin" "$other" "$PTYBOX_UNIT"
+	done
 	PATH=$T/bin:$PEERS:$PATH
 	TMPDIR=$T/dir
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$T/sanitizer:quarantine_size_mb=1
@@ -42,18 +43,23 @@ file_start() {
 	knobs
 }
 
-# links DIRECTORY BINARY: ptybox and the applets by name; scripts where the binary needs a RUNNER
+# link DIRECTORY NAME BINARY: a script where the binary needs a RUNNER
+link() {
+	if [ -z "${RUNNER-}" ]; then
+		ln -s "$3" "$1/$2"
+		return
+	fi
+	applet=$2
+	[ "$2" != ptybox ] || applet=
+	echo "#!/bin/sh
+exec $RUNNER $3 $applet \"\$@\"" >"$1/$2"
+	chmod +x "$1/$2"
+}
+
+# links DIRECTORY BINARY: ptybox and the applets by name
 links() {
-	for link in ptybox $(${RUNNER-} "$2" --list); do
-		if [ -z "${RUNNER-}" ]; then
-			ln -s "$2" "$1/$link"
-			continue
-		fi
-		name=$link
-		[ "$link" = ptybox ] && name=
-		echo "#!/bin/sh
-exec $RUNNER $2 $name \"\$@\"" >"$1/$link"
-		chmod +x "$1/$link"
+	for name in ptybox $(${RUNNER-} "$2" --list); do
+		link "$1" "$name" "$2"
 	done
 }
 
