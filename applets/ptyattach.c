@@ -481,6 +481,8 @@ int ptyattach_main(char **argv, const char *options)
 	if (*o.argv)
 		die(1, *o.argv, ": one ADDR is enough (see --help)");
 	addr_get(&addr, where);
+	if (addr.kind != ADDR_TCP && addr.kind != ADDR_UNIX)
+		die(1, where, ": only a server is given its connections");
 	if (keyed && (!framed || addr.kind == ADDR_UNIX))
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();

@@ -88,6 +88,8 @@ static int may_leave(void)
 		return 1;
 	if (CFG_KEYED && shake_pending())
 		return 0;
+	if (CFG_SUPERVISED && server.alone)
+		return 1;
 	for (int i = 0; i < WORKERS; i++) {
 		const struct slot *w = &shared->worker[i];
 
@@ -162,21 +164,46 @@ static void control_ready(struct source *src, unsigned what)
 	}
 }
 
-static _Noreturn void work(struct slot *slot, int fd)
+static void serve(struct slot *slot, void (*stats)(struct text *))
 {
 	own = slot;
+	loop_add(&worker);
+	seat_init(count_session);
+	server_signals(worker_end, seats_reaped, 0);
+	server_accept(1, stats);
+}
+
+static _Noreturn void work(struct slot *slot, int fd)
+{
 	loop_forget();
 	daemon_disown();
 	if (CFG_STATS)
 		stats_forget();
 	control = (struct source){.fd = fd, .want = control_want, .ready = control_ready};
 	loop_add(&control);
-	loop_add(&worker);
-	seat_init(count_session);
-	server_signals(worker_end, seats_reaped, 0);
-	server_accept(1, 0);
+	serve(slot, 0);
 	loop_run();
 	_exit(0);
+}
+
+/* ==== a worker without a keeper: for the one connection it was started with ==== */
+
+static void tell_stats(struct text *t)
+{
+	char *from = t->at;
+
+	seats_stats(t);
+	if (t->at > from) /* but for the first comma */
+		memmove(from, from + 1, --t->at - from);
+	stats_end();
+}
+
+static void serve_one(void)
+{
+	serve(shared->worker, CFG_STATS ? tell_stats : 0);
+	server_ready();
+	loop_run();
+	server_end();
 }
 
 /* ==== the keeper ==== */
@@ -388,6 +415,11 @@ int ptyrouter_main(char **argv, const char *options)
 	for (int i = 0; i < WORKERS; i++)
 		hands[i].src.closed = 1;
 	server_listen(&o, seat_open);
+	if (CFG_SUPERVISED && server.alone) {
+		server_start();
+		serve_one();
+		return 0;
+	}
 	command_find(&server.command);
 	server_start();
 	server_signals(keeper_end, keeper_reaped, 0);

@@ -48,9 +48,18 @@ static msec end_at(void)
 	return session.over ? session.ended + FLUSH : ending + GIVE_UP;
 }
 
+/* Its only client is gone, and none can come. */
+static int abandoned(void)
+{
+	return CFG_SUPERVISED && server.alone && !ending && !client_alive &&
+	       !(CFG_KEYED && shake_pending());
+}
+
 static unsigned life_want(struct source *src, msec *due)
 {
 	(void)src;
+	if (abandoned())
+		due_at(due, loop_now);
 	due_at(due, end_at());
 	if (!session_closed(&session))
 		return 0;
@@ -78,9 +87,19 @@ static void run_again(void)
 	retry = f.err ? loop_now + (again > 1000 ? again : 1000) : 0;
 }
 
+static void end(void)
+{
+	session_hangup(&session);
+	session.stays = 0;
+	if (!ending)
+		ending = loop_now;
+}
+
 static void life_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
+	if (abandoned())
+		end();
 	if (session_closed(&session) && session.stays) {
 		run_again();
 		return;
@@ -92,14 +111,6 @@ static void life_ready(struct source *src, unsigned what)
 }
 
 static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
-
-static void end(void)
-{
-	session_hangup(&session);
-	session.stays = 0;
-	if (!ending)
-		ending = loop_now;
-}
 
 static void reaped(pid_t pid, int status)
 {

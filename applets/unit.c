@@ -66,6 +66,15 @@ static const struct {
 	{"a/b:c", ADDR_UNIX, 0, 0, 0},
 	{"@name", ADDR_UNIX, 0, 0, 0},
 	{"@", -1, 0, 0, 0},
+	{"-", ADDR_STDIN, 0, 0, 0},
+	{"--", -1, 0, 0, 0},
+	{"fd:0", ADDR_FD, 0, 0, 0},
+	{"fd:3", ADDR_FD, 0, 3, 0},
+	{"fd:", -1, 0, 0, 0},
+	{"fd:x", -1, 0, 0, 0},
+	{"fd:-1", -1, 0, 0, 0},
+	{"fd:65536", -1, 0, 0, 0},
+	{"fd", -1, 0, 0, 0},
 };
 
 static void addr_table(void)

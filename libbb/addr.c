@@ -1,6 +1,6 @@
 /* addr.c: the ADDR grammar.
  *
- *	PORT   HOST:PORT   [IPV6]:PORT   /path   ./path   @name
+ *	PORT   HOST:PORT   [IPV6]:PORT   /path   ./path   @name   -   fd:N
  *
  * Nothing is looked up here: an address is the words of one, checked, and points into its text.
  */
@@ -29,11 +29,23 @@ static int host_set(struct addr *a, const char *from, const char *to)
 int addr_parse(struct addr *a, const char *text)
 {
 	const char *end;
+	unsigned long n;
 
 	*a = (struct addr){.text = text, .kind = ADDR_TCP};
 	if (strchr(text, '/') || *text == '@') {
 		a->kind = ADDR_UNIX;
 		return *text == '@' && !text[1] ? -1 : 0;
+	}
+	if (CFG_SUPERVISED && !strcmp(text, "-")) {
+		a->kind = ADDR_STDIN;
+		return 0;
+	}
+	if (CFG_SUPERVISED && !strncmp(text, "fd:", 3)) {
+		a->kind = ADDR_FD;
+		if (num_parse(text + 3, 10, 65535, &n))
+			return -1;
+		a->port = n;
+		return 0;
 	}
 	if (*text == '[') {
 		end = strchr(text, ']');

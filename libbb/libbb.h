@@ -130,15 +130,15 @@ int num_parse(const char *s, unsigned base, unsigned long max, unsigned long *n)
 
 /* ==== addr.c: the ADDR grammar ==== */
 
-enum { ADDR_TCP, ADDR_UNIX };
+enum { ADDR_TCP, ADDR_UNIX, ADDR_FD, ADDR_STDIN }; /* the last two: a server was given it */
 enum { ADDR_HOST_MAX = 255, ADDR_PATH_MAX = 107 };
 
 struct addr {
 	const char *text; /* as typed; the rest points into it */
 	const char *host; /* 0: PORT alone */
 	size_t host_len;
-	unsigned short port;
-	char kind, ipv6; /* ipv6: the host stood in brackets */
+	unsigned short port; /* ADDR_FD, and after given_take() both of them: the descriptor */
+	char kind, ipv6;     /* ipv6: the host stood in brackets */
 };
 
 /* 0, or -1 when text is no address. */
@@ -334,6 +334,9 @@ int net_is_loopback(const union sock_name *n);
 
 /* ==== sock.c: stream sockets ==== */
 
+/* The name of a unix socket, path or @name, of at most ADDR_PATH_MAX bytes; and how long a name is. */
+void sock_unix(union sock_name *n, const char *path);
+socklen_t sock_name_len(const union sock_name *n);
 /* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2]);
 /* A non-blocking, tuned connection and its peer's name, or -1 and errno. */
@@ -359,6 +362,19 @@ int sock_unread(int fd);
 int sock_unsent(int fd);
 /* 1 when the peer is known to be gone: hung up, reset, or silent too long over unacknowledged data. */
 int sock_lost(int fd);
+
+/* ==== given.c: what a server is given by whoever starts it ==== */
+
+/* The listening socket (ADDR_FD), or the connection on standard input (ADDR_STDIN), gets a non-blocking
+ * descriptor of its own, a->port, 3 or higher; or this dies.  What of 0-2 was the same is the null device
+ * from here on. */
+void given_take(struct addr *a);
+/* Closes what from 3 on was not taken. */
+void given_close_others(void);
+/* Takes NOTIFY_SOCKET out of the environment: the command has nothing to tell there. */
+void given_notify(void);
+/* Says there that the server is ready (sd_notify(3)); waits at most 5 s, and warns when it does not work. */
+void given_ready(void);
 
 /* ==== noise.c: the keyed handshake and its records ==== */
 
@@ -767,6 +783,7 @@ struct server {
 	long max;              /* -n; 0: none */
 	msec began;
 	char sized; /* by -s */
+	char alone; /* its only connection was there before it was: "-" */
 	char foreground;
 	char listening; /* until server_unlisten() */
 	char paused;    /* takes no more clients now */

@@ -69,10 +69,20 @@ static void (*on_other)(int);
 
 static void add_addr(const char *text, int how)
 {
+	struct addr *a = &addrs[addr_count];
+
 	if (addr_count == SERVER_ADDRS)
 		die(1, text, ": too many addresses (16 at most)");
 	modes[addr_count] = how;
-	addr_get(&addrs[addr_count++], text);
+	addr_get(a, text);
+	addr_count++;
+	if (!CFG_SUPERVISED || a->kind == ADDR_TCP || a->kind == ADDR_UNIX)
+		return;
+	if (a->kind == ADDR_STDIN && how == STATS)
+		die(1, "-S -: not for statistics");
+	given_take(a);
+	if (a->kind == ADDR_STDIN)
+		server.alone = server.foreground = 1;
 }
 
 int server_option(const struct opt *o, int letter)
@@ -161,6 +171,9 @@ static void set_command(struct opt *o)
 			die(1, "no ADDR (see --help)");
 		add_addr(*o->argv++, CLIENT_NEW);
 	}
+	for (int i = 0; CFG_SUPERVISED && i < addr_count; i++)
+		if (server.alone && modes[i] != STATS && addrs[i].kind != ADDR_STDIN)
+			die(1, addrs[i].text, ": not beside -, which is one connection");
 	server.command.argv = *o->argv ? o->argv : shell;
 	if (!*server.command.argv[0])
 		die(1, "empty COMMAND");
@@ -310,6 +323,20 @@ static void ready(struct source *src, unsigned what)
 	}
 }
 
+/* The connection that is here already. */
+static void take_given(struct listener *l)
+{
+	union sock_name peer = {0};
+	socklen_t len = sizeof peer;
+	int fd = l->src.fd;
+
+	l->src.fd = -1;
+	getpeername(fd, &peer.sa, &len);
+	if (peer.sa.sa_family != AF_UNIX)
+		sock_tune(fd);
+	admit(l, fd, &peer);
+}
+
 static void default_nets(void)
 {
 	static const char private_nets[] = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,"
@@ -357,7 +384,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	set_command(o);
 	default_nets();
 	daemon_home();
-	io_close_from(3);
+	given_close_others();
 	limit_files();
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
@@ -385,6 +412,10 @@ void server_accept(int clients, void (*stats)(struct text *))
 
 		if (listeners[i].mode == STATS ? !stats : !clients)
 			continue;
+		if (CFG_SUPERVISED && listeners[i].addr->kind == ADDR_STDIN) {
+			take_given(&listeners[i]);
+			continue;
+		}
 		*src = (struct source){.fd = src->fd, .want = want, .ready = ready, .last = 1};
 		loop_add(src);
 	}
@@ -442,6 +473,8 @@ void server_start(void)
 	server.command.home = daemon_home();
 	if (!server.foreground)
 		daemon_start();
+	else if (CFG_SUPERVISED)
+		given_notify();
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
@@ -460,4 +493,6 @@ void server_ready(void)
 	if (open_to_all)
 		warn("no key: whoever reaches the TCP port gets the terminal (-k, -a)");
 	daemon_ready(client_rules.verbose);
+	if (CFG_SUPERVISED)
+		given_ready();
 }

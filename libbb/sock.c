@@ -24,11 +24,11 @@
 
 enum { KEEP_IDLE = 60, KEEP_EVERY = 10, KEEP_TIMES = 3, BACKLOG = 128 };
 
-static void unix_name(union sock_name *n, const struct addr *a)
+void sock_unix(union sock_name *n, const char *path)
 {
 	*n = (union sock_name){.un.sun_family = AF_UNIX};
-	memcpy(n->un.sun_path, a->text, strlen(a->text));
-	if (*a->text == '@')
+	memcpy(n->un.sun_path, path, strlen(path));
+	if (*path == '@')
 		n->un.sun_path[0] = '\0';
 }
 
@@ -66,7 +66,7 @@ static int numeric(union sock_name *n, const struct addr *a)
 	return inet_pton(AF_INET6, host, &n->in6.sin6_addr) == 1 ? 0 : -1;
 }
 
-static socklen_t name_len(const union sock_name *n)
+socklen_t sock_name_len(const union sock_name *n)
 {
 	size_t path = offsetof(struct sockaddr_un, sun_path);
 
@@ -97,7 +97,7 @@ static int tcp_listen(const union sock_name *n, int both)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (n->sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
-	if (!bind(fd, &n->sa, name_len(n)) && !listen(fd, BACKLOG))
+	if (!bind(fd, &n->sa, sock_name_len(n)) && !listen(fd, BACKLOG))
 		return fd;
 	on = errno;
 	close(fd);
@@ -142,7 +142,8 @@ static int unix_alive(const union sock_name *n)
 	if (!S_ISSOCK(st.st_mode))
 		return -1;
 	fd = stream(AF_UNIX);
-	alive = !connect(fd, &n->sa, name_len(n)) || (errno != ECONNREFUSED && errno != ENOENT);
+	alive = !connect(fd, &n->sa, sock_name_len(n)) ||
+		(errno != ECONNREFUSED && errno != ENOENT);
 	close(fd);
 	return alive;
 }
@@ -155,7 +156,7 @@ static int unix_listen(const struct addr *a, mode_t mode)
 
 	if (fd < 0)
 		return -1;
-	unix_name(&n, a);
+	sock_unix(&n, a->text);
 	if (path)
 		switch (unix_alive(&n)) {
 		case 1:
@@ -166,7 +167,7 @@ static int unix_listen(const struct addr *a, mode_t mode)
 			unlink(a->text);
 		}
 	mask = umask(0777);
-	if (bind(fd, &n.sa, name_len(&n))) {
+	if (bind(fd, &n.sa, sock_name_len(&n))) {
 		umask(mask);
 		close(fd);
 		return -1;
@@ -188,6 +189,8 @@ void sock_listen(const struct addr *a, mode_t mode, int fd[2])
 	fd[1] = -1;
 	if (a->kind == ADDR_UNIX)
 		fd[0] = unix_listen(a, mode);
+	else if (CFG_SUPERVISED && a->kind != ADDR_TCP)
+		fd[0] = a->port;
 	else if (!a->host)
 		fd[0] = any_listen(a->port);
 	else if (is_localhost(a))
@@ -262,7 +265,7 @@ int sock_resolve(const struct addr *a, struct sock_names *names)
 
 	*names = (struct sock_names){.why = "not a numeric host"};
 	if (a->kind == ADDR_UNIX) {
-		unix_name(names->name, a);
+		sock_unix(names->name, a->text);
 		names->count = 1;
 		return -1;
 	}
@@ -281,7 +284,7 @@ int sock_connect(const union sock_name *n)
 
 	if (fd < 0)
 		return -1;
-	if (!connect(fd, &n->sa, name_len(n)) || errno == EINPROGRESS) {
+	if (!connect(fd, &n->sa, sock_name_len(n)) || errno == EINPROGRESS) {
 		sock_tune(fd);
 		return fd;
 	}

@@ -21,6 +21,10 @@ static void check_addr(const char *text, size_t len)
 		assert(memchr(text, '/', len) || *text == '@');
 		return;
 	}
+	if (a.kind == ADDR_FD || a.kind == ADDR_STDIN) {
+		assert(!strncmp(text, "fd:", 3) || !strcmp(text, "-"));
+		return;
+	}
 	assert(a.port >= 1 && a.port <= 65535);
 	if (!a.host)
 		return;
