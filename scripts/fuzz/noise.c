@@ -12,7 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const unsigned char psk[NOISE_KEY] = "not secret";
-static struct noise client_end, server_end; /* after their handshake */
+static struct noise asker, answerer; /* after their handshake */
 
 static void begin(struct noise *c, struct noise *s, unsigned char hello[NOISE_HELLO])
 {
@@ -31,9 +31,9 @@ static void meet(void)
 	unsigned char asked[NOISE_HELLO], answered[NOISE_HELLO], random[NOISE_KEY] = "server";
 
 	assert(!noise_start());
-	begin(&client_end, &server_end, asked);
-	assert(!noise_answer(&server_end, random, asked, answered));
-	assert(!noise_agree(&client_end, answered));
+	begin(&asker, &answerer, asked);
+	assert(!noise_answer(&answerer, random, asked, answered));
+	assert(!noise_agree(&asker, answered));
 }
 
 static void is_over(struct noise *n)
@@ -162,7 +162,7 @@ static int noise(struct noise *to, const uint8_t *data, size_t n)
 
 static void check_records(const uint8_t *data, size_t size)
 {
-	struct noise c = client_end, s = server_end;
+	struct noise c = asker, s = answerer;
 	int over = 0;
 
 	while (!over && size > 5) {
@@ -188,7 +188,7 @@ static void check_records(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (!client_end.stage)
+	if (!asker.stage)
 		meet();
 	if (!size)
 		return 0;
