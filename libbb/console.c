@@ -35,6 +35,7 @@ static char numbered;     /* /dev/kmsg */
 static uint64_t expected; /* the number of the next record; 0: any */
 static long left;         /* of this second's bytes, or of the start's */
 static msec second_over;
+static size_t held;       /* of /proc/kmsg: the beginning of a line */
 static char record[RECORD] LARGE;
 
 /* ---- a record as a line ---- */
@@ -132,10 +133,15 @@ static void say_record(const char *s)
 /* <PRIORITY>[TIME] MESSAGE newline, several of them */
 static void say_lines(const char *s)
 {
-	while (*s == '<') {
-		const char *end = strchrnul(s, '\n'), *time = ++s, *close;
-		unsigned long priority = number(&time);
+	while (*s) {
+		const char *end = strchrnul(s, '\n'), *time = s + 1, *close;
+		unsigned long priority;
 
+		if (*s != '<') { /* the rest of a line that was too long */
+			s = end + !!*end;
+			continue;
+		}
+		priority = number(&time);
 		close = memchr(time, ']', end - time);
 		if (*time == '[' && close && close - time < 32)
 			say(priority, time, close + 1 - time, close + 2 < end ? close + 2 : end,
@@ -184,14 +190,32 @@ static ssize_t older_log(void)
 	return 1;
 }
 
+/* Before Linux 3.5 a read ends anywhere: the rest of a line waits for its end. */
+static void whole_lines(size_t n)
+{
+	char *end, kept;
+
+	n += held;
+	end = memrchr(record, '\n', n);
+	end = end ? end + 1 : n == LINES ? record + n : record;
+	held = record + n - end;
+	kept = *end;
+	*end = '\0';
+	say_lines(record);
+	*end = kept;
+	memmove(record, end, held);
+}
+
 /* 1 or more: there may be more, 0 not now, -1 over. */
 static ssize_t read_log(void)
 {
-	ssize_t n = io_read(source.fd, record, numbered ? RECORD - 1 : LINES);
+	ssize_t n = io_read(source.fd, record + held, numbered ? RECORD - 1 : LINES - held);
 
-	if (n > 0) {
+	if (n > 0 && numbered) {
 		record[n] = '\0';
-		(numbered ? say_record : say_lines)(record);
+		say_record(record);
+	} else if (n > 0) {
+		whole_lines(n);
 	}
 	if (n < 0 && errno == EPIPE)
 		return 1; /* the kernel was faster; the numbers will tell */

@@ -39,7 +39,7 @@ void text_hex(struct text *t, unsigned long n);
 /* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes.  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
-/* The same, then the cleanup, then _exit(status). */
+/* The cleanup, the same, then _exit(status). */
 #define die(status, ...) msg_die(status, __VA_ARGS__, (char *)0)
 _Noreturn void msg_die(int status, const char *first, ...);
 /* The system's words for errno; without WORDS its number, until the next call. */
@@ -633,7 +633,7 @@ void session_resize(struct session *s, const struct winsize *size);
 void session_signal(struct session *s, int sig);
 /* Puts whole lines among the command's output, on lines of their own: 0, or -1 when there is no room
  * for them now; session_hears() tells whether there is for SESSION_LINES bytes. */
-enum { SESSION_LINES = 2048 };
+enum { SESSION_LINES = 2046 }; /* with a newline before it half of the smallest ring */
 int session_hears(const struct session *s);
 int session_say(struct session *s, const char *lines, size_t n);
 
