@@ -63,8 +63,8 @@ int addr_parse(struct addr *a, const char *text)
 void addr_get(struct addr *a, const char *text)
 {
 	if (addr_parse(a, text))
-		die(1, text,
-			": not an address (PORT, HOST:PORT, [IPV6]:PORT, /path, @name, - or fd:N)");
+		die(1, text, ": not an address",
+			CFG_HELP ? " (PORT, HOST:PORT, [IPV6]:PORT, /path, @name, - or fd:N)" : "");
 	if (a->kind == ADDR_UNIX && strlen(text) > ADDR_PATH_MAX)
 		die(1, text, ": path too long (107 bytes at most)");
 }
