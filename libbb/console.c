@@ -35,7 +35,7 @@ static char numbered;     /* /dev/kmsg */
 static uint64_t expected; /* the number of the next record; 0: any */
 static long left;         /* of this second's bytes, or of the start's */
 static msec second_over;
-static size_t held;       /* of /proc/kmsg: the beginning of a line */
+static size_t held; /* of /proc/kmsg: the beginning of a line */
 static char record[RECORD] LARGE;
 
 /* ---- a record as a line ---- */

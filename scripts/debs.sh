@@ -5,8 +5,8 @@
 #   debs_source FOLDER PACKAGE        the same for a source package
 #
 # A private apt for each architecture, so that the system's own architectures, package lists and locks stay
-# as they are. Its state and all downloads are in $DEBS (generated/debs); what is there is not fetched
-# again. The mirror is the one this system uses.
+# as they are. Its state and all downloads are in $DEBS (generated/debs); what is there is whole, and is not
+# fetched again. The mirror is the one this system uses.
 : "${DEBS:=$PWD/generated/debs}"
 
 debs_apt() { # ARCH ARG...
@@ -23,7 +23,8 @@ debs_apt() { # ARCH ARG...
 
 debs_mirror() {
 	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | sort -u | head -n 1
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' \
+		"Codename: $(debs_suite)" | head -n 1
 }
 
 # The release's name, for sources.list.
@@ -38,13 +39,34 @@ debs_init() {
 	mkdir -p "$DEBS/$1/state/lists/partial" "$DEBS/$1/cache/archives/partial" "$DEBS/$1/etc/none" \
 		"$DEBS/$1/etc/preferences.d" "$DEBS/$1/etc/apt.conf.d" || return 1
 	: >"$DEBS/$1/state/status"
+	debs_from=$(debs_mirror)
+	if [ -z "$debs_from" ] && apt-get update -qq; then # it has no package lists
+		debs_from=$(debs_mirror)
+	fi
+	if [ -z "$debs_from" ]; then
+		echo "ptybox: apt knows no mirror of Debian $(debs_suite)" >&2
+		return 1
+	fi
 	debs_signed=signed-by=/usr/share/keyrings/debian-archive-keyring.gpg
 	case $1 in
 	source) debs_line="deb-src [$debs_signed]" ;;
 	*) debs_line="deb [arch=$1 $debs_signed]" ;;
 	esac
-	echo "$debs_line $(debs_mirror) $(debs_suite) main" >"$DEBS/$1/etc/sources.list"
-	debs_apt "$1" update && : >"$DEBS/$1/ready"
+	echo "$debs_line $debs_from $(debs_suite) main" >"$DEBS/$1/etc/sources.list"
+	debs_apt "$1" update --error-on=any && : >"$DEBS/$1/ready"
+}
+
+# What an archive replaced is no longer where old lists say it is.
+debs_retry() { # ARCH COMMAND...
+	debs_lists=$1
+	shift
+	"$@" || { debs_apt "$debs_lists" update --error-on=any && "$@"; }
+}
+
+debs_download() { # ARCH PACKAGE
+	rm -rf "$DEBS/$1/new"
+	mkdir "$DEBS/$1/new" && (cd "$DEBS/$1/new" && debs_apt "$1" download "$2:$1") &&
+		mv "$DEBS/$1/new"/*.deb "$DEBS/$1"
 }
 
 debs_get() {
@@ -53,13 +75,17 @@ debs_get() {
 	debs_init "$debs_arch" && mkdir -p "$debs_to" || return 1
 	for debs_package; do
 		if ! ls "$DEBS/$debs_arch/${debs_package}_"*.deb >/dev/null 2>&1; then
-			(cd "$DEBS/$debs_arch" && debs_apt "$debs_arch" download "$debs_package:$debs_arch") ||
-				return 1
+			debs_retry "$debs_arch" debs_download "$debs_arch" "$debs_package" || return 1
 		fi
 		dpkg -x "$DEBS/$debs_arch/${debs_package}_"*.deb "$debs_to" || return 1
 	done
 }
 
+debs_fetch_source() {
+	rm -rf "$1.new"
+	mkdir -p "$1.new" && (cd "$1.new" && debs_apt source source "$2" >/dev/null) && mv "$1.new" "$1"
+}
+
 debs_source() {
-	debs_init source && mkdir -p "$1" && (cd "$1" && debs_apt source source "$2" >/dev/null)
+	debs_init source && debs_retry source debs_fetch_source "$1" "$2"
 }
