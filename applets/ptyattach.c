@@ -34,12 +34,13 @@ enum {
 	CHECK = 30000,
 	STUCK = 30000, /* ms; -q waits no longer for input that does not move */
 	ROOM = 4096,
+	INTERRUPT = 3, /* ^C; without a session it is for us */
 };
 
 static struct addr addr;
 static struct queue to_link;
 static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal;
-static char connected, been_up, dialing;
+static char connected, dialing;
 static char stdin_over, stdin_told;              /* its end was seen; was passed on */
 static msec quit_after = NEVER, quit_at = NEVER; /* -q */
 static msec retry_at, retry_wait = RETRY_MIN;
@@ -53,14 +54,10 @@ static const char *leave_reason;
 
 /* ---- ways out ---- */
 
-/* What a full-screen program may have left switched on, when we leave it behind. */
-static const char reset[] =
-	"\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?25h\033[m";
-
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
-	if (connected && is_terminal && isatty(2) && (!leave_words || leave_status == LOST))
-		io_write_all(2, reset, sizeof reset - 1);
+	if (connected && is_terminal && (!leave_words || leave_status == LOST))
+		screen_reset();
 	term_restore();
 	if (words)
 		screen_say(words, reason);
@@ -110,7 +107,7 @@ static unsigned user_want(struct source *src, msec *due)
 	due_at(due, keys_detach_at(&keys));
 	if (stdin_over || leave_words || queue_room(&to_link) < ROOM + 1)
 		return 0;
-	return connected || (been_up && is_terminal) ? LOOP_READ : 0;
+	return connected || (reconnect && is_terminal) ? LOOP_READ : 0;
 }
 
 static void user_ready(struct source *src, unsigned what)
@@ -124,6 +121,8 @@ static void user_ready(struct source *src, unsigned what)
 		return;
 	}
 	n = io_read(src->fd, buf, sizeof buf);
+	if (n > 0 && !connected && memchr(buf, INTERRUPT, n))
+		leave(128 + SIGINT, 0, 0);
 	if (n > 0)
 		keys_typed(&keys, buf, n);
 	if (n >= 0)
@@ -323,12 +322,17 @@ static void link_ready(struct source *src, unsigned what)
 		link_output();
 }
 
-static void start(int fd, const struct noise *n)
+static void make_raw(void)
 {
 	if (is_terminal && !term_is_raw() && term_raw(user.fd))
 		die(LOST, "standard input: ", msg_errno());
+}
+
+static void start(int fd, const struct noise *n)
+{
+	make_raw();
 	dialing = 0;
-	connected = been_up = 1;
+	connected = 1;
 	retry_wait = RETRY_MIN;
 	told[0] = '\0';
 	stdin_told = 0;
@@ -431,14 +435,6 @@ static void refuse_own_session(void)
 			": this terminal is that session (unset PTYBOX_SOCKET if not)");
 }
 
-/* nohup(1) */
-static int ignores_hangup(void)
-{
-	struct sigaction act;
-
-	return !sigaction(SIGHUP, 0, &act) && act.sa_handler == SIG_IGN;
-}
-
 int ptyattach_main(char **argv, const char *options)
 {
 	static const int signals[] = {
@@ -487,9 +483,11 @@ int ptyattach_main(char **argv, const char *options)
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
 	open_input();
-	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
-	sig_open(signals + ignores_hangup());
+	signal(SIGCHLD, SIG_IGN);                /* the one who looks names up */
+	sig_open(signals + sig_ignored(SIGHUP)); /* nohup(1) */
 	sig_listen(on_signal);
+	if (reconnect)
+		make_raw(); /* what is typed while nobody is there is for nobody */
 	loop_add(&life);
 	loop_add(&user);
 	screen_open(show_failed);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -55,6 +56,8 @@ int io_write_all(int fd, const char *s, size_t n)
 
 		if (w < 0)
 			return -1;
+		if (!w)
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
 		s += w;
 		n -= w;
 	}

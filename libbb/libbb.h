@@ -98,7 +98,7 @@ ssize_t io_write(int fd, const void *buf, size_t n);
 ssize_t io_writev(int fd, const struct iovec *v, int count);
 /* Writes what the queue holds, as far as it goes now. */
 ssize_t io_flush(int fd, struct queue *q);
-/* For blocking descriptors: all of it or -1. */
+/* All of it or -1; waits for a descriptor that does not block. */
 int io_write_all(int fd, const char *s, size_t n);
 int io_pipe(int fd[2]); /* close-on-exec */
 /* Makes fd the null device, or something as harmless where there is no /dev. */
@@ -189,6 +189,8 @@ void loop_forget(void);
  * blocked.  After a fork sig_listen() is called again. */
 void sig_open(const int *signals);
 void sig_listen(void (*handle)(int));
+/* Whether whoever started us wants this signal ignored; to be asked before. */
+int sig_ignored(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
 
@@ -289,6 +291,8 @@ void screen_show(const unsigned char *data, size_t n);
 size_t screen_busy(void);
 /* "[words: reason]" on standard error, on a line of its own; reason may be 0. */
 void screen_say(const char *words, const char *reason);
+/* Switches off what a full-screen program may have left on, when that is left behind. */
+void screen_reset(void);
 
 /* ==== keys.c: the detach key ==== */
 

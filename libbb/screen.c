@@ -86,3 +86,12 @@ void screen_say(const char *words, const char *reason)
 	io_write_all(2, line, t.at - line);
 	at_line_start = 1;
 }
+
+void screen_reset(void)
+{
+	static const char off[] =
+		"\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?25h\033[m";
+
+	if (isatty(2))
+		io_write_all(2, off, sizeof off - 1);
+}

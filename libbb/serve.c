@@ -343,7 +343,7 @@ static void default_nets(void)
 					   "169.254.0.0/16,::1,fe80::/10,fc00::/7";
 
 	if (!net_count)
-		net_count = net_list(nets, NETS, keyed ? "any" : private_nets);
+		net_count = net_list(nets, NETS, CFG_KEYED && keyed ? "any" : private_nets);
 }
 
 /* What must not be open to the world: unkeyed TCP beyond loopback, in part, or with a warning. */
@@ -354,11 +354,11 @@ static void check_open(const struct listener *l, int *warned)
 
 	if (getsockname(l->src.fd, &n.sa, &len) || n.sa.sa_family == AF_UNIX)
 		return;
-	if (keyed && l->mode == CLIENT_RAW)
+	if (CFG_KEYED && keyed && l->mode == CLIENT_RAW)
 		die(1, "-r ", l->addr->text, ": raw mode cannot be keyed (-k)");
 	if (net_is_loopback(&n))
 		return;
-	if (keyed && l->mode == STATS)
+	if (CFG_KEYED && keyed && l->mode == STATS)
 		die(1, "-S ", l->addr->text, ": not beyond loopback with -k");
 	if (CFG_HARDENED && !keyed)
 		die(1, l->addr->text, ": TCP beyond loopback needs a key (-k)");

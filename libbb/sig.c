@@ -37,6 +37,13 @@ static void disposition_default(int sig)
 	syscall(SYS_rt_sigaction, sig, zeros, 0, _NSIG / 8);
 }
 
+int sig_ignored(int sig)
+{
+	struct sigaction act;
+
+	return !sigaction(sig, 0, &act) && act.sa_handler == SIG_IGN;
+}
+
 void sig_open(const int *signals)
 {
 	sigset_t set;
