@@ -23,7 +23,8 @@
 ##                                  for make cross-test also ARCH/CONFIG, as mipsel/tiny
 ##   EMULATED='arm64 mipsel s390x'  what make test tests beside this machine
 ##   ARCH=amd64                make initramfs, boot: the machine, as Debian calls it
-##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs
+##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs; make boot: FILES
+##   PORT=4321                 make boot: the port of localhost that leads to the machine
 ##   BOOT_ARCHES=amd64         make test: the machines to boot; none is none
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
@@ -64,8 +65,8 @@ OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
-TESTED = PTYBOX=$(abspath $(BIN)) PTYBOX_UNIT=$(abspath $(O)/full/ptybox) PEERS=$(abspath $(O)/peers) \
-	CONFIG_H=$(abspath $(O)/applets.h)
+TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
+	CONFIG_H="$(abspath $(O)/applets.h)"
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
@@ -75,7 +76,7 @@ $(BIN): $(O)/ptybox.unstripped
 	@$(STRIP) $(STRIPFLAGS) -o $@ $<
 	@echo "  $@: $$(wc -c < $@) bytes"
 
-$(O)/ptybox.unstripped: $(OBJ)
+$(O)/ptybox.unstripped: $(OBJ) scripts/drop.ld $(LIBS)
 	@echo "  LINK $@"
 	@$(CC) $(BASE) $(WARN) $(CFLAGS) $(OBJ) -o $@ -Wl,--gc-sections $(LDFLAGS) $(LIBS)
 
@@ -103,7 +104,7 @@ $(O)/peers/%: scripts/tests/peers/%.c $(wildcard scripts/tests/peers/*.h)
 # Debian's library, and nothing from the network
 $(O)/peers/%: scripts/tests/peers-go/%.go
 	@mkdir -p $(@D)
-	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(abspath $(O)/go-cache) GOFLAGS= \
+	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(abspath $(O)/go-cache)" GOFLAGS= \
 		go build -o $@ $<
 
 peers: $(PEERS)
@@ -111,7 +112,7 @@ peers: $(PEERS)
 run:
 	@scripts/deps build
 	@$(MAKE) -s all
-	@scripts/run $(abspath $(BIN))
+	@scripts/run "$(abspath $(BIN))"
 
 test:
 	@scripts/deps test
@@ -139,17 +140,18 @@ fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
 
 bench: $(BIN)
-	@PTYBOX=$(abspath $(BIN)) CC='$(CC)' HOSTCC='$(HOSTCC)' scripts/bench $(BENCH)
+	@PTYBOX="$(abspath $(BIN))" CC='$(CC)' HOSTCC='$(HOSTCC)' scripts/bench $(BENCH)
 
 initramfs:
 	@scripts/deps initramfs
-	@scripts/initramfs $(ARCH)
-	@echo "  generated/initramfs/$(ARCH).gz: $$(wc -c < generated/initramfs/$(ARCH).gz) bytes"
+	@BIN='$(BIN)' scripts/initramfs $(ARCH)
+	@echo "  generated/initramfs/$(ARCH).gz: $$(wc -c < generated/initramfs/$(ARCH).gz) bytes," \
+		"$$([ -e '$(FILES)/etc/ptybox.key' ] && echo 'a keyed port' || echo 'no key: a shell for its whole network')"
 
 boot:
 	@BOOT_ARCHES=$(ARCH) scripts/deps boot
 	@$(MAKE) -s all
-	@scripts/boot $(ARCH)
+	@BIN='$(BIN)' scripts/boot $(ARCH) $(PORT)
 
 size: $(BIN)
 	@scripts/size $(O) $(NM)
