@@ -246,7 +246,7 @@ static const char *join(void)
 	int cwd = open_proc(join_pid, "/cwd", "", O_PATH | O_DIRECTORY);
 
 	if (root < 0 || cwd < 0)
-		return "-t";
+		return "-t: that process";
 	for (int i = 0; i < SPACES; i++)
 		space[i] = open_space(i, &ours[i]);
 	for (int i = 0; i < SPACES; i++)
