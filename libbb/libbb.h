@@ -760,7 +760,7 @@ void daemon_start(void);
 void daemon_ready(int keep_stderr);
 /* Where the process was started; the command begins there. */
 const char *daemon_home(void);
-/* Writes the pid file, or dies. */
+/* Writes the pid file, or dies; it stays open and locked (flock(2)) as long as the process lives. */
 void daemon_pid_file(const char *path);
 /* path, a file or socket that exists, is removed by daemon_remove(), which die() calls too; not a
  * device (-p /dev/null), and not when it is another file by then. */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define APPLET_TABLE
@@ -57,9 +58,17 @@ static int about(void)
 	return 0;
 }
 
+static int is_ours(int dir, const char *name, const char *self)
+{
+	struct stat there, here;
+
+	return !fstatat(dir, name, &there, 0) && !stat(self, &here) &&
+	       there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
 static int install(char **argv)
 {
-	int sym = argv[0] && !strcmp(argv[0], "-s"), dir;
+	int sym = argv[0] && !strcmp(argv[0], "-s"), dir, bad = 0;
 	static char self[PATH_MAX] LARGE;
 
 	argv += sym;
@@ -73,10 +82,14 @@ static int install(char **argv)
 	for (int i = 0; i < APPLETS_N; i++) {
 		const char *name = applets[i].name;
 
-		if (sym ? symlinkat(self, dir, name) : linkat(AT_FDCWD, self, dir, name, 0))
-			die(1, argv[0], "/", name, ": ", msg_errno());
+		if (!(sym ? symlinkat(self, dir, name) : linkat(AT_FDCWD, self, dir, name, 0)))
+			continue;
+		if (errno == EEXIST && is_ours(dir, name, self))
+			continue; /* from the last time */
+		warn(argv[0], "/", name, ": ", msg_errno());
+		bad = 1;
 	}
-	return 0;
+	return bad;
 }
 
 static int run(const struct applet *a, char **argv)

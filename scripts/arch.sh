@@ -27,7 +27,7 @@ arch() {
 	s390x) triplet=s390x-linux-gnu musl=s390x-linux-musl runner=qemu-s390x-static ;;
 	riscv64) triplet=riscv64-linux-gnu musl=riscv64-linux-musl runner=qemu-riscv64-static ;;
 	*)
-		echo "ptybox: $1: no such architecture (scripts/arch.sh)" >&2
+		echo "ptybox: $1: no such architecture (amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64)" >&2
 		return 1
 		;;
 	esac
