@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -140,15 +139,13 @@ void daemon_pid_file(const char *path)
 {
 	char line[16];
 	struct text t = {line, line + sizeof line};
-	int fd = open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644);
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && lseek(fd, 0, SEEK_END) > 0)
-		die(1, path, ": another server's");
-	if (fd >= 0)
-		daemon_owns(path);
+	if (fd < 0)
+		die(1, path, ": ", msg_errno());
+	daemon_owns(path);
 	text_num(&t, getpid());
 	text_str(&t, "\n");
-	/* a device has no length: EINVAL */
-	if (fd < 0 || (ftruncate(fd, 0) && errno != EINVAL) || io_write_all(fd, line, t.at - line))
+	if (io_write_all(fd, line, t.at - line) || close(fd))
 		die(1, path, ": ", msg_errno());
 }
