@@ -402,6 +402,8 @@ int ptyrouter_main(char **argv, const char *options)
 	struct opt o = {.argv = argv + 1, .spec = options};
 	int c;
 
+	if (CFG_SUPERVISED)
+		given_hush(o.argv);
 	while ((c = opt_next(&o)) >= 0)
 		if (c == 'j')
 			jobs = opt_num(&o, 1, 64);

@@ -32,7 +32,9 @@ static msec retry;         /* -R: the next try after one that could not start th
 
 static int waiting(void)
 {
-	return wait_for_client && !session.collected && !ending;
+	int coming = CFG_SUPERVISED && CFG_KEYED && server.alone && shake_pending();
+
+	return (coming || (wait_for_client && !session.collected)) && !ending;
 }
 
 static int finished(void)
@@ -63,7 +65,7 @@ static unsigned life_want(struct source *src, msec *due)
 	due_at(due, end_at());
 	if (!session_closed(&session))
 		return 0;
-	if (session.stays)
+	if (session.stays && session.started)
 		due_at(due, retry ? retry : session.ended + again);
 	else if (finished() || (server.listening && !waiting()))
 		due_at(due, loop_now);
@@ -100,7 +102,7 @@ static void life_ready(struct source *src, unsigned what)
 	(void)src, (void)what;
 	if (abandoned())
 		end();
-	if (session_closed(&session) && session.stays) {
+	if (session_closed(&session) && session.stays && session.started) {
 		run_again();
 		return;
 	}
@@ -118,8 +120,21 @@ static void reaped(pid_t pid, int status)
 		session_exited(&session, status);
 }
 
+static void begin(void)
+{
+	struct failure f = session_start(&session);
+
+	if (f.err)
+		command_failed(&server.command, &f);
+	if (CFG_CONSOLE && console)
+		console_log(&session);
+}
+
+/* For a connection that we were started with the command begins when that is let in. */
 static struct client *accepted(int fd, const char *name, int mode)
 {
+	if (CFG_SUPERVISED && server.alone)
+		begin();
 	return client_open(fd, &session, name, mode);
 }
 
@@ -160,9 +175,10 @@ static void join_terminal(void)
 int ptyshim_main(char **argv, const char *options)
 {
 	struct opt o = {.argv = argv + 1, .spec = options};
-	struct failure f;
 	int c;
 
+	if (CFG_SUPERVISED)
+		given_hush(o.argv);
 	while ((c = opt_next(&o)) >= 0) {
 		switch (c) {
 		case 'b':
@@ -203,11 +219,9 @@ int ptyshim_main(char **argv, const char *options)
 	session.opened = CFG_CONSOLE && console ? console_take : 0;
 	if (ring_open(&session.ring, kept))
 		die(1, "-b: ", msg_errno());
-	f = session_start(&session);
-	if (f.err)
-		command_failed(&server.command, &f);
-	if (CFG_CONSOLE && console)
-		console_log(&session);
+	session.src.fd = session.pty.master = session.pty.slave = -1;
+	if (!CFG_SUPERVISED || !server.alone)
+		begin();
 	server_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();
 	if (is_interactive())

@@ -29,18 +29,37 @@ static int fits(int kind, int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
 }
 
-void given_take(struct addr *a)
+/* Of these descriptors those that are the same socket as fd become the null device. */
+static void let_go(int from, int fd)
 {
-	int given = a->kind == ADDR_FD ? a->port : 0, on = 1, fd;
 	struct stat own, other;
 
-	fd = fits(a->kind, given) ? dup(given) : -1;
-	if (fd < 0 || fd >= LOOP_MAX || fstat(fd, &own))
+	if (fstat(fd, &own))
+		return;
+	for (; from < 3; from++)
+		if (!fstat(from, &other) && other.st_dev == own.st_dev &&
+			other.st_ino == own.st_ino)
+			io_null(from);
+}
+
+void given_hush(char **argv)
+{
+	while (*argv && strcmp(*argv, "-"))
+		argv++;
+	if (*argv && fits(ADDR_STDIN, 0))
+		let_go(1, 0);
+}
+
+void given_take(struct addr *a)
+{
+	int given = a->kind == ADDR_FD ? a->port : 0, on = 1, fd = -1;
+
+	if (given < LOOP_MAX && !taken[given] && fits(a->kind, given))
+		fd = dup(given);
+	if (fd < 0 || fd >= LOOP_MAX)
 		die(1, a->text,
 			a->kind == ADDR_FD ? ": not a listening socket" : ": not a connection");
-	for (int i = 0; i < 3; i++)
-		if (!fstat(i, &other) && other.st_dev == own.st_dev && other.st_ino == own.st_ino)
-			io_null(i);
+	let_go(0, fd);
 	ioctl(fd, FIOCLEX);
 	ioctl(fd, FIONBIO, &on);
 	a->port = fd;

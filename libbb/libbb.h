@@ -369,9 +369,12 @@ int sock_lost(int fd);
 
 /* ==== given.c: what a server is given by whoever starts it ==== */
 
+/* With "-" among these words nothing is to be said on the connection, not even what is wrong with them: 1 and 2,
+ * where they are the same, are the null device from here on. */
+void given_hush(char **argv);
 /* The listening socket (ADDR_FD), or the connection on standard input (ADDR_STDIN), gets a non-blocking
- * descriptor of its own, a->port, 3 or higher; or this dies.  What of 0-2 was the same is the null device
- * from here on. */
+ * descriptor of its own, a->port, 3 or higher (O_NONBLOCK is its giver's, too); or this dies.  What of 0-2
+ * was the same is the null device from here on. */
 void given_take(struct addr *a);
 /* Closes what from 3 on was not taken. */
 void given_close_others(void);
@@ -760,7 +763,7 @@ void daemon_start(void);
 void daemon_ready(int keep_stderr);
 /* Where the process was started; the command begins there. */
 const char *daemon_home(void);
-/* Writes the pid file, or dies; it stays open and locked (flock(2)) as long as the process lives. */
+/* Writes the pid file, or dies. */
 void daemon_pid_file(const char *path);
 /* path, a file or socket that exists, is removed by daemon_remove(), which die() calls too; not a
  * device (-p /dev/null), and not when it is another file by then. */

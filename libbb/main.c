@@ -68,7 +68,7 @@ static int is_ours(int dir, const char *name, const char *self)
 
 static int install(char **argv)
 {
-	int sym = argv[0] && !strcmp(argv[0], "-s"), dir, bad = 0;
+	int sym = argv[0] && !strcmp(argv[0], "-s"), dir, why, bad = 0;
 	static char self[PATH_MAX] LARGE;
 
 	argv += sym;
@@ -84,8 +84,10 @@ static int install(char **argv)
 
 		if (!(sym ? symlinkat(self, dir, name) : linkat(AT_FDCWD, self, dir, name, 0)))
 			continue;
-		if (errno == EEXIST && is_ours(dir, name, self))
+		why = errno;
+		if (why == EEXIST && is_ours(dir, name, self))
 			continue; /* from the last time */
+		errno = why;
 		warn(argv[0], "/", name, ": ", msg_errno());
 		bad = 1;
 	}
