@@ -6,7 +6,7 @@
 #
 # A private apt for each architecture, so that the system's own architectures, package lists and locks stay
 # as they are. Its state and all downloads are in $DEBS (generated/debs); what is there is whole, and is not
-# fetched again. The mirror is the one this system uses.
+# fetched again. The mirror is the one this system uses; only where it has no lists at all these are fetched.
 : "${DEBS:=$PWD/generated/debs}"
 
 debs_apt() { # ARCH ARG...
