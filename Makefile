@@ -144,14 +144,14 @@ bench: $(BIN)
 
 initramfs:
 	@scripts/deps initramfs
-	@BIN='$(BIN)' scripts/initramfs $(ARCH)
+	@BIN="$(abspath $(BIN))" scripts/initramfs $(ARCH)
 	@echo "  generated/initramfs/$(ARCH).gz: $$(wc -c < generated/initramfs/$(ARCH).gz) bytes," \
 		"$$([ -e '$(FILES)/etc/ptybox.key' ] && echo 'a keyed port' || echo 'no key: a shell for its whole network')"
 
 boot:
 	@BOOT_ARCHES=$(ARCH) scripts/deps boot
 	@$(MAKE) -s all
-	@BIN='$(BIN)' scripts/boot $(ARCH) $(PORT)
+	@BIN="$(abspath $(BIN))" scripts/boot $(ARCH) $(PORT)
 
 size: $(BIN)
 	@scripts/size $(O) $(NM)

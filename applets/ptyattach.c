@@ -121,7 +121,7 @@ static void user_ready(struct source *src, unsigned what)
 		return;
 	}
 	n = io_read(src->fd, buf, sizeof buf);
-	if (n > 0 && !connected && memchr(buf, INTERRUPT, n))
+	if (n > 0 && !connected && keys.key != INTERRUPT && memchr(buf, INTERRUPT, n))
 		leave(128 + SIGINT, 0, 0);
 	if (n > 0)
 		keys_typed(&keys, buf, n);

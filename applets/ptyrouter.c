@@ -190,11 +190,7 @@ static _Noreturn void work(struct slot *slot, int fd)
 
 static void tell_stats(struct text *t)
 {
-	char *from = t->at;
-
 	seats_stats(t);
-	if (t->at > from) /* but for the first comma */
-		memmove(from, from + 1, --t->at - from);
 	stats_end();
 }
 

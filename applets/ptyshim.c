@@ -30,11 +30,15 @@ static msec again = NEVER; /* -R, in ms */
 static msec ending;        /* when TERM came */
 static msec retry;         /* -R: the next try after one that could not start the command */
 
+/* "-": its client has not proved itself yet. */
+static int coming(void)
+{
+	return CFG_SUPERVISED && CFG_KEYED && server.alone && shake_pending();
+}
+
 static int waiting(void)
 {
-	int coming = CFG_SUPERVISED && CFG_KEYED && server.alone && shake_pending();
-
-	return (coming || (wait_for_client && !session.collected)) && !ending;
+	return (coming() || (wait_for_client && !session.collected)) && !ending;
 }
 
 static int finished(void)
@@ -53,8 +57,7 @@ static msec end_at(void)
 /* Its only client is gone, and none can come. */
 static int abandoned(void)
 {
-	return CFG_SUPERVISED && server.alone && !ending && !client_alive &&
-	       !(CFG_KEYED && shake_pending());
+	return CFG_SUPERVISED && server.alone && !ending && !client_alive && !coming();
 }
 
 static unsigned life_want(struct source *src, msec *due)

@@ -44,8 +44,13 @@ static void let_go(int from, int fd)
 
 void given_hush(char **argv)
 {
-	while (*argv && strcmp(*argv, "-"))
-		argv++;
+	int value = 0; /* this word may be an option's; if not it is ADDR, and COMMAND follows */
+
+	for (; *argv && strcmp(*argv, "-"); argv++) {
+		if (**argv != '-' && !value)
+			return;
+		value = **argv == '-';
+	}
 	if (*argv && fits(ADDR_STDIN, 0))
 		let_go(1, 0);
 }

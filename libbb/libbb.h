@@ -369,8 +369,8 @@ int sock_lost(int fd);
 
 /* ==== given.c: what a server is given by whoever starts it ==== */
 
-/* With "-" among these words nothing is to be said on the connection, not even what is wrong with them: 1 and 2,
- * where they are the same, are the null device from here on. */
+/* With "-" as ADDR among these words nothing is to be said on the connection, not even what is wrong with them:
+ * 1 and 2, where they are the same, are the null device from here on. */
 void given_hush(char **argv);
 /* The listening socket (ADDR_FD), or the connection on standard input (ADDR_STDIN), gets a non-blocking
  * descriptor of its own, a->port, 3 or higher (O_NONBLOCK is its giver's, too); or this dies.  What of 0-2
@@ -831,7 +831,7 @@ void seats_serve(void);
 void seats_hangup(void);
 /* Whichever session's command this was: its end as wait(2) told it. */
 void seats_reaped(pid_t pid, int wait_status);
-/* A comma and a JSON object for each, as far as there is room. */
+/* A JSON object for each, with a comma before it but behind a [, as far as there is room. */
 void seats_stats(struct text *t);
 
 #endif

@@ -237,7 +237,7 @@ void seats_reaped(pid_t pid, int status)
 void seats_stats(struct text *t)
 {
 	for (struct seat *s = next(seats); s && t->end - t->at > 512; s = next(s + 1)) {
-		text_str(t, ",");
+		text_str(t, t->at[-1] == '[' ? "" : ",");
 		stats_session(t, &s->session);
 	}
 }
