@@ -358,7 +358,7 @@ static int free_hand(void)
 {
 	int i = 0;
 
-	while (i < WORKERS && (is_alive(i) || !hands[i].src.closed))
+	while (i < WORKERS && (is_alive(i) || hands[i].src.linked))
 		i++;
 	return i;
 }
@@ -376,7 +376,7 @@ static void hire(void)
 	pid = _Fork();
 	if (!pid) {
 		for (int k = 0; k < WORKERS; k++) /* not is_alive(): by now that may be us */
-			if (!hands[k].src.closed)
+			if (hands[k].src.linked)
 				close(hands[k].src.fd);
 		close(fd[0]);
 		work(slot, fd[1]);
@@ -410,8 +410,6 @@ int ptyrouter_main(char **argv, const char *options)
 		die(1, "no memory: ", msg_errno());
 	server.tallies = shared->tally;
 	server.sessions = all_sessions;
-	for (int i = 0; i < WORKERS; i++)
-		hands[i].src.closed = 1;
 	server_listen(&o, seat_open);
 	if (CFG_SUPERVISED && server.alone) {
 		server_start();

@@ -73,7 +73,6 @@ static void gone(struct client *c, const char *why)
 static void bury(struct source *src)
 {
 	wire_close(&of(src)->wire);
-	of(src)->src.want = 0; /* a free place */
 	client_alive--;
 }
 
@@ -422,7 +421,7 @@ static struct client *place(int fd, const char *name, int mode)
 	struct client *c = table;
 	struct text t;
 
-	while (c->src.want) /* there are as many places as descriptors */
+	while (c->src.linked) /* there are as many places as descriptors */
 		c++;
 	*c = (struct client){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
 	t = (struct text){c->name, c->name + sizeof c->name - 1};

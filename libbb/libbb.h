@@ -164,6 +164,7 @@ struct source {
 	void (*bury)(struct source *s); /* after its fd was closed; may be 0 */
 	msec due;
 	char closed, last; /* last: served after the others (listening sockets) */
+	char linked;       /* from loop_add() until it is buried: its memory is in use */
 };
 
 extern msec loop_now; /* read once a turn */

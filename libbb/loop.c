@@ -37,6 +37,7 @@ void loop_add(struct source *s)
 	if (!loop_now)
 		read_clock();
 	s->closed = 0;
+	s->linked = 1;
 	s->due = NEVER;
 	s->next = 0;
 	*end = s;
@@ -50,6 +51,8 @@ void loop_close(struct source *s)
 
 void loop_forget(void)
 {
+	for (struct source *s = first; s; s = s->next)
+		s->linked = 0;
 	first = 0;
 	end = &first;
 }
@@ -74,6 +77,7 @@ static void bury(void)
 		if (s->fd >= 0)
 			close(s->fd);
 		s->fd = -1;
+		s->linked = 0;
 		if (s->bury)
 			s->bury(s);
 	}

@@ -176,7 +176,7 @@ static msec seat_due(const struct seat *seat)
 	if (s->clients && !s->started)
 		return start_at(seat);
 	if (session_closed(s) || !s->started)
-		return s->clients || seat->launch.fd > 0 ? NEVER : loop_now;
+		return s->clients || seat->launch.linked ? NEVER : loop_now;
 	if (s->exited || s->kill_at)
 		return NEVER;
 	if (!s->clients)

@@ -240,7 +240,7 @@ void session_hangup(struct session *s)
 
 int session_closed(const struct session *s)
 {
-	return s->src.fd < 0;
+	return !s->src.linked;
 }
 
 void session_resize(struct session *s, const struct winsize *size)

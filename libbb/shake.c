@@ -52,7 +52,7 @@ void shake_forget(void)
 	for (volatile unsigned char *p = key; p < key + sizeof key; p++)
 		*p = 0;
 	for (struct shake *s = places; s < places + PLACES; s++)
-		if (s->src.want)
+		if (s->src.linked)
 			noise_close(&s->noise);
 	wire_forget();
 }
@@ -233,7 +233,6 @@ static void bury(struct source *src)
 
 	if (s->rx.buf)
 		queue_close(&s->rx);
-	src->want = 0;
 }
 
 /* The lower, the sooner it has to go: who knew the key goes last. */
@@ -247,7 +246,7 @@ int shake_pending(void)
 	int n = 0;
 
 	for (const struct shake *s = places; s < places + PLACES; s++)
-		n += s->src.want && s->state != FREE;
+		n += s->src.linked && s->state != FREE;
 	return n;
 }
 
@@ -257,7 +256,7 @@ static struct shake *place(int fd)
 	int pending = 0;
 
 	for (struct shake *s = places; s < places + PLACES; s++) {
-		if (!s->src.want)
+		if (!s->src.linked)
 			empty = s;
 		else if (s->state != FREE) {
 			pending++;
