@@ -328,7 +328,7 @@ static void make_raw(void)
 		die(LOST, "standard input: ", msg_errno());
 }
 
-static void start(int fd, const struct noise *n)
+static void start(int fd, struct noise *n)
 {
 	make_raw();
 	dialing = 0;
@@ -344,8 +344,8 @@ static void start(int fd, const struct noise *n)
 	tell_window();
 }
 
-static void agreed(int fd, const char *name, int mode, const struct noise *n,
-	const unsigned char *first, size_t len)
+static void agreed(
+	int fd, const char *name, int mode, struct noise *n, const unsigned char *first, size_t len)
 {
 	(void)name, (void)mode, (void)first, (void)len;
 	start(fd, n);

@@ -29,6 +29,7 @@ enum {
 struct client_rules client_rules;
 int client_count, client_alive;
 static struct client table[LOOP_MAX] LARGE;
+static int used; /* no place from here on ever was */
 
 static struct client *of(struct source *src)
 {
@@ -423,6 +424,8 @@ static struct client *place(int fd, const char *name, int mode)
 
 	while (c->src.linked) /* there are as many places as descriptors */
 		c++;
+	if (c - table >= used)
+		used = c - table + 1;
 	*c = (struct client){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
@@ -449,12 +452,16 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	return c;
 }
 
-void client_key(struct client *c, const struct noise *n, const unsigned char *first, size_t len)
+void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len)
 {
-	if (wire_key(&c->wire, n))
-		gone(c, "no place for its key");
-	else
-		take(c, first, len);
+	wire_key(&c->wire, n);
+	take(c, first, len);
+}
+
+void client_forget(void)
+{
+	for (struct client *c = table; c < table + used; c++)
+		noise_close(&c->wire.noise);
 }
 
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)

@@ -493,15 +493,16 @@ int frame_starts(const unsigned char *data, size_t n);
 
 struct wire {
 	int fd;
-	char framed;         /* what we send is framed */
-	struct frame in;     /* what we receive, when that is */
-	struct queue out;    /* what the socket did not take */
-	struct noise *noise; /* keyed: sealed and unsealed with this */
-	struct queue rx;     /* keyed: a part of a record */
+	char framed;        /* what we send is framed */
+	char keyed;         /* from wire_key() on, also when its noise has refused */
+	struct frame in;    /* what we receive, when that is */
+	struct queue out;   /* what the socket did not take */
+	struct queue rx;    /* keyed: a part of a record */
+	struct noise noise; /* this connection's alone */
 };
 
-/* Keyed from here on; the state is copied.  -1: no place for it. */
-int wire_key(struct wire *w, const struct noise *n);
+/* Keyed from here on; the state moves in, and *n is wiped. */
+void wire_key(struct wire *w, struct noise *n);
 /* Reads what is missing of a message: its size, and *record, valid until the next call; 0 not all is
  * there yet; -1 over (EPROTO when that is the peer's fault). */
 ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record);
@@ -515,21 +516,20 @@ int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload
 int wire_text(struct wire *w, const struct text *t, const char *start);
 /* Writes what waits, as far as it goes now. */
 ssize_t wire_flush(struct wire *w);
+/* Frees what waits and wipes the keys; what is read or written after that fails (keyed) or is lost. */
 void wire_close(struct wire *w);
-/* Wipes the keys of all connections, in a child. */
-void wire_forget(void);
 
 /* ==== shake.c: how a keyed connection begins ==== */
 
-/* The handshake is done: fd is the receiver's, n is to be copied; what the first record said. */
-typedef void shake_done(int fd, const char *name, int mode, const struct noise *n,
+/* The handshake is done: fd is the receiver's, n for its wire_key(); what the first record said. */
+typedef void shake_done(int fd, const char *name, int mode, struct noise *n,
 	const unsigned char *first, size_t len);
 
 /* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
 void shake_key(const char *path);
 /* How many are at it. */
 int shake_pending(void);
-/* Wipes all keys, in a child. */
+/* Wipes the key and those of the handshakes, in a child. */
 void shake_forget(void);
 /* Speaks first; name and mode are for then().  A stranger is closed without a word. */
 void shake_serve(int fd, const char *name, int mode, shake_done *then);
@@ -565,7 +565,7 @@ struct teller {
 };
 
 /* On a new connection; show, notice and watch stay as they are. */
-void tell_begin(struct teller *t, int fd, char framed, const struct noise *n);
+void tell_begin(struct teller *t, int fd, char framed, struct noise *n);
 /* When much waits already only size_due is set. */
 void tell_size(struct teller *t, const struct winsize *size);
 /* What was received: shows it, notes EXIT; -1 when it is no protocol. */
@@ -730,8 +730,10 @@ extern int client_alive; /* these and those that are still leaving */
 
 /* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
 struct client *client_open(int fd, struct session *s, const char *name, int mode);
-/* Makes a client that has just been opened keyed, and hears its first bytes. */
-void client_key(struct client *c, const struct noise *n, const unsigned char *first, size_t len);
+/* Makes a client that has just been opened keyed (wire_key()), and hears its first bytes. */
+void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len);
+/* Wipes the keys of all clients, in a child. */
+void client_forget(void);
 /* Tells fd why in one line, as a notice when it understands that, and closes it. */
 struct client *client_refuse(int fd, const char *name, int mode, const char *why);
 /* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */

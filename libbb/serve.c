@@ -85,6 +85,13 @@ static void add_addr(const char *text, int how)
 		server.alone = server.foreground = 1;
 }
 
+/* No key of ours is in a command's memory, not even until exec. */
+static void forget(void)
+{
+	shake_forget();
+	client_forget();
+}
+
 int server_option(const struct opt *o, int letter)
 {
 	switch (letter) {
@@ -98,7 +105,7 @@ int server_option(const struct opt *o, int letter)
 		if (CFG_KEYED)
 			shake_key(o->value);
 		keyed = CFG_KEYED;
-		server.command.forget = CFG_KEYED ? shake_forget : 0;
+		server.command.forget = CFG_KEYED ? forget : 0;
 		break;
 	case 'a':
 		net_count = net_list(nets, NETS, o->value);
@@ -243,8 +250,8 @@ static const char *no_room(void)
 }
 
 /* A keyed client has proved itself. */
-static void proved(int fd, const char *name, int how, const struct noise *n,
-	const unsigned char *first, size_t len)
+static void proved(
+	int fd, const char *name, int how, struct noise *n, const unsigned char *first, size_t len)
 {
 	const char *refusal = no_room();
 	struct client *c;

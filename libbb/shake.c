@@ -54,7 +54,6 @@ void shake_forget(void)
 	for (struct shake *s = places; s < places + PLACES; s++)
 		if (s->src.linked)
 			noise_close(&s->noise);
-	wire_forget();
 }
 
 static void drop(struct shake *s, const char *why)

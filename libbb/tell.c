@@ -20,7 +20,7 @@ enum {
 static const unsigned char welcome[] = {
 	0, 0, 0, FRAME_WELCOME, 'p', 't', 'y', 'b', 'o', 'x', '/', '1'};
 
-void tell_begin(struct teller *t, int fd, char framed, const struct noise *n)
+void tell_begin(struct teller *t, int fd, char framed, struct noise *n)
 {
 	wire_close(&t->wire);
 	t->wire = (struct wire){.fd = fd};

@@ -15,28 +15,11 @@ enum { FRAME_OUT = 32768 }; /* so that a rest and some control frames fit into t
 
 /* ---- keyed ---- */
 
-static struct noise noises[LOOP_MAX] LARGE; /* stage NOISE_OVER: a free place */
-static int noises_used;                     /* none from here on ever was */
-
-int wire_key(struct wire *w, const struct noise *n)
+void wire_key(struct wire *w, struct noise *n)
 {
-	struct noise *place = noises;
-
-	while (place < noises + LOOP_MAX && place->stage != NOISE_OVER)
-		place++;
-	if (place == noises + LOOP_MAX)
-		return -1;
-	*place = *n;
-	w->noise = place;
-	if (place - noises >= noises_used)
-		noises_used = place - noises + 1;
-	return 0;
-}
-
-void wire_forget(void)
-{
-	for (int i = 0; i < noises_used; i++)
-		noise_close(&noises[i]);
+	w->noise = *n;
+	w->keyed = 1;
+	noise_close(n);
 }
 
 /* Never more than one message: what lies behind it makes the socket readable again. */
@@ -75,10 +58,10 @@ static ssize_t unsealed(struct wire *w, unsigned char *buf)
 	ssize_t size, n;
 
 	do {
-		size = wire_gather(w->fd, w->noise, &w->rx, &record);
+		size = wire_gather(w->fd, &w->noise, &w->rx, &record);
 		if (size <= 0)
 			return size;
-		n = noise_unseal(w->noise, record, size);
+		n = noise_unseal(&w->noise, record, size);
 	} while (!n);
 	if (n < 0) {
 		errno = EPROTO;
@@ -93,7 +76,7 @@ static unsigned char sealed[NOISE_RECORD] LARGE;
 /* What stands at sealed + NOISE_DATA goes out, or waits. */
 static int seal(struct wire *w, size_t used)
 {
-	size_t size = noise_seal(w->noise, sealed, used);
+	size_t size = noise_seal(&w->noise, sealed, used);
 	ssize_t n = 0;
 
 	if (!size) {
@@ -126,7 +109,7 @@ static ssize_t seal_output(struct wire *w, const struct iovec *v, int parts)
 
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n)
 {
-	return CFG_KEYED && w->noise ? unsealed(w, buf) : io_read(w->fd, buf, n);
+	return CFG_KEYED && w->keyed ? unsealed(w, buf) : io_read(w->fd, buf, n);
 }
 
 ssize_t wire_flush(struct wire *w)
@@ -176,7 +159,7 @@ ssize_t wire_output(struct wire *w, const struct iovec *v, int parts)
 		return -1;
 	if (w->out.len || !parts)
 		return 0;
-	if (CFG_KEYED && w->noise)
+	if (CFG_KEYED && w->keyed)
 		return seal_output(w, v, parts);
 	return CFG_FRAMED && w->framed ? output_frame(w, v, parts) : io_writev(w->fd, v, parts);
 }
@@ -186,7 +169,7 @@ int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload
 	unsigned char head[FRAME_HEAD];
 
 	frame_head(head, type, size);
-	if (CFG_KEYED && w->noise) {
+	if (CFG_KEYED && w->keyed) {
 		size_t n = payload ? size : 0;
 
 		if (n > NOISE_MAX - FRAME_HEAD)
@@ -202,7 +185,7 @@ int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload
 
 int wire_text(struct wire *w, const struct text *t, const char *start)
 {
-	if (CFG_KEYED && w->noise) {
+	if (CFG_KEYED && w->keyed) {
 		memcpy(sealed + NOISE_DATA, start, t->at - start);
 		return seal(w, t->at - start);
 	}
@@ -213,7 +196,6 @@ void wire_close(struct wire *w)
 {
 	queue_close(&w->out);
 	queue_close(&w->rx);
-	if (CFG_KEYED && w->noise)
-		noise_close(w->noise);
-	w->noise = 0;
+	if (CFG_KEYED)
+		noise_close(&w->noise);
 }

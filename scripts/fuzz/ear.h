@@ -84,7 +84,7 @@ static void before_write(struct link *l)
 	struct peer *p = (struct peer *)l;
 	const struct client *c = client_of(p);
 
-	if (!c || !c->talks || c->ending || (c->wire.noise && !c->wire.framed))
+	if (!c || !c->talks || c->ending || (c->wire.keyed && !c->wire.framed))
 		return;
 	if (p->ear.at < 0) {
 		p->ear.at = c->pos;
@@ -104,7 +104,7 @@ static void after_write(struct link *l, const struct iovec *v, int parts, size_t
 	const struct client *c = client_of(p);
 
 	(void)parts;
-	if (!c || !c->talks || c->ending || c->wire.framed || c->wire.noise)
+	if (!c || !c->talks || c->ending || c->wire.framed || c->wire.keyed)
 		return;
 	for (; n; v++) {
 		size_t part = v->iov_len < n ? v->iov_len : n;

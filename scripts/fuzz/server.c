@@ -241,8 +241,8 @@ static void reap(struct source *src, unsigned what)
 	command.status = session.status;
 }
 
-static void proved(int fd, const char *name, int mode, const struct noise *n,
-	const unsigned char *first, size_t len)
+static void proved(
+	int fd, const char *name, int mode, struct noise *n, const unsigned char *first, size_t len)
 {
 	((struct peer *)file_of(fd)->link)->attached = 1;
 	client_key(client_open(fd, &session, name, mode), n, first, len);
