@@ -507,6 +507,7 @@ void wire_key(struct wire *w, struct noise *n);
  * there yet; -1 over (EPROTO when that is the peer's fault). */
 ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record);
 
+/* As io_read(); keyed one record, and n is at least NOISE_MAX.  0 may also be a record that carries nothing. */
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n);
 /* Terminal output: how many bytes of it are on their way and need not be kept, 0 none now, -1. */
 ssize_t wire_output(struct wire *w, const struct iovec *v, int parts);

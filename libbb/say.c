@@ -7,6 +7,8 @@
  */
 #include "libbb.h"
 
+enum { STEPS = 16 }; /* a turn: of a large ring a fast reader would take all, and others wait */
+
 int say_extended(const struct client *c)
 {
 	return CFG_FRAMED && c->mode == CLIENT_EXTENDED;
@@ -79,11 +81,12 @@ static ssize_t step(struct client *c)
 int say_more(struct client *c)
 {
 	size_t before = say_pending(c);
+	int steps = STEPS;
 	ssize_t n;
 
 	do
 		n = c->talks && c->session ? step(c) : wire_flush(&c->wire);
-	while (CFG_FRAMED && n > 0 && c->wire.framed && say_pending(c));
+	while (CFG_FRAMED && n > 0 && --steps && c->wire.framed && say_pending(c));
 	if (n < 0)
 		return -1;
 	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)

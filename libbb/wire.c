@@ -52,17 +52,15 @@ ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **r
 	return !got && queue_put(rx, buf, have) ? -1 : got;
 }
 
+/* One record, though it may carry nothing: others want their turn. */
 static ssize_t unsealed(struct wire *w, unsigned char *buf)
 {
 	unsigned char *record;
-	ssize_t size, n;
+	ssize_t size = wire_gather(w->fd, &w->noise, &w->rx, &record), n;
 
-	do {
-		size = wire_gather(w->fd, &w->noise, &w->rx, &record);
-		if (size <= 0)
-			return size;
-		n = noise_unseal(&w->noise, record, size);
-	} while (!n);
+	if (size <= 0)
+		return size;
+	n = noise_unseal(&w->noise, record, size);
 	if (n < 0) {
 		errno = EPROTO;
 		return -1;
