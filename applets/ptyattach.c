@@ -482,6 +482,8 @@ int ptyattach_main(char **argv, const char *options)
 	if (keyed && (!framed || addr.kind == ADDR_UNIX))
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
+	if (CFG_KEYED && keyed)
+		key_random_start();
 	open_input();
 	signal(SIGCHLD, SIG_IGN);                /* the one who looks names up */
 	sig_open(signals + sig_ignored(SIGHUP)); /* nohup(1) */

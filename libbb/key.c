@@ -6,8 +6,9 @@
  *
  * Random numbers come from getrandom(2), which has none before the kernel gathered some: on a small
  * board that may be a minute after boot.  Since Linux 5.4 only a caller that blocks makes the kernel
- * gather by itself, so a child blocks while we go on.  Before 3.17 there is no such call: there
- * /dev/random gives a byte only when seeded, and after one /dev/urandom is as good.
+ * gather by itself, so a child blocks while we go on.  Before 3.17 there is no such call, and a filter
+ * may refuse it: there /dev/random gives a byte only when seeded, and after one /dev/urandom is as good.
+ * That one is opened at the start and kept: later there may be no descriptor left, nor a /dev.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -180,32 +181,49 @@ static int device(const char *path, unsigned number)
 	return -1;
 }
 
-static int device_random(void)
+static int random_fd = -1, urandom_fd = -1; /* kept: at the limit none could be opened */
+static char seeded;
+
+/* Opens what is not open yet; -1 and errno. */
+static int devices_open(void)
 {
-	return device("/dev/random", 8);
+	if (urandom_fd < 0)
+		urandom_fd = device("/dev/urandom", 9);
+	if (!seeded && random_fd < 0)
+		random_fd = device("/dev/random", 8);
+	return urandom_fd < 0 || (!seeded && random_fd < 0) ? -1 : 0;
 }
 
-/* Up to n bytes of fd, or -1. */
+/* All n bytes, or -1 and errno. */
 static int device_read(int fd, void *buf, size_t n)
 {
-	ssize_t got = fd < 0 ? -1 : read(fd, buf, n);
-	int saved = errno;
+	ssize_t got = read(fd, buf, n);
 
-	if (fd >= 0)
-		close(fd);
-	errno = got >= 0 ? EIO : saved == EINTR ? EAGAIN : saved;
-	return got == (ssize_t)n ? 0 : -1;
+	if (got == (ssize_t)n)
+		return 0;
+	if (got >= 0)
+		errno = EIO;
+	else if (errno == EINTR)
+		errno = EAGAIN;
+	return -1;
 }
 
-static int random_old(void *buf, size_t n)
+static int random_devices(void *buf, size_t n)
 {
-	static char seeded;
 	char byte;
 
-	if (!seeded && device_read(device_random(), &byte, 1))
+	if (devices_open() || (!seeded && device_read(random_fd, &byte, 1)))
 		return -1;
+	if (!seeded)
+		close(random_fd);
 	seeded = 1;
-	return device_read(device("/dev/urandom", 9), buf, n);
+	return device_read(urandom_fd, buf, n);
+}
+
+/* The call is not there (before Linux 3.17), or a filter refuses it (seccomp(2)). */
+static int no_getrandom(ssize_t got)
+{
+	return got < 0 && errno != EAGAIN && errno != EINTR;
 }
 
 int key_random(void *buf, size_t n)
@@ -214,11 +232,18 @@ int key_random(void *buf, size_t n)
 
 	if (got == (ssize_t)n)
 		return 0;
-	if (got < 0 && errno == ENOSYS)
-		return random_old(buf, n);
-	if (got >= 0 || errno == EINTR)
-		errno = EAGAIN;
+	if (no_getrandom(got))
+		return random_devices(buf, n);
+	errno = EAGAIN;
 	return -1;
+}
+
+void key_random_start(void)
+{
+	char byte;
+
+	if (key_random(&byte, 1) && errno != EAGAIN)
+		die(1, "no random numbers: neither getrandom(2) nor /dev/urandom: ", msg_errno());
 }
 
 /* It holds one end of a pipe and nothing else, and goes when we do. */
@@ -241,8 +266,8 @@ int key_random_wait(void)
 	int report[2];
 	pid_t pid;
 
-	if (getrandom(&byte, 1, GRND_NONBLOCK) < 0 && errno == ENOSYS)
-		return device_random();
+	if (no_getrandom(getrandom(&byte, 1, GRND_NONBLOCK)))
+		return device("/dev/random", 8);
 	if (io_pipe(report))
 		return -1;
 	pid = _Fork();

@@ -449,6 +449,9 @@ void key_make(const char *path);
 /* n (at most 256) bytes from the kernel, never an unseeded byte; -1: errno is EAGAIN when it has none
  * yet (then key_random_wait()), else there is no source. */
 int key_random(void *buf, size_t n);
+/* At the start, behind given_close_others(): dies when there is no source, and keeps open what key_random()
+ * needs. */
+void key_random_start(void);
 /* A descriptor that is readable when key_random() is worth trying again, to be closed then; -1 and
  * errno.  It may be a child's, which gathers the kernel's first randomness and is not waited for. */
 int key_random_wait(void);

@@ -85,20 +85,22 @@ static void done(struct shake *s, const unsigned char *first, size_t n)
 
 /* ---- randomness ---- */
 
-/* 0, or -1: not yet (early at boot; said once) or never. */
+/* 0, or -1: errno is EAGAIN when there is none yet (early at boot; said once). */
 static int random_bytes(void *buf, size_t n)
 {
 	static int asked;
+	int fd;
 
 	if (!key_random(buf, n))
 		return 0;
-	if (errno != EAGAIN)
-		die(1, "no random numbers: ", msg_errno());
-	if (!asked) {
-		asked = 1;
-		warn("waiting for the kernel's random numbers");
-		key_random_wait(); /* sets the kernel to work; we look again and again */
-	}
+	if (errno != EAGAIN || asked)
+		return -1;
+	asked = 1;
+	warn("waiting for the kernel's random numbers");
+	fd = key_random_wait(); /* sets the kernel to work; we look again and again */
+	if (fd >= 0)
+		close(fd);
+	errno = EAGAIN;
 	return -1;
 }
 
@@ -109,8 +111,11 @@ static void speak(struct shake *s)
 	unsigned char nonce[NOISE_NONCE];
 
 	s->look = loop_now + NO_RANDOM;
-	if (random_bytes(nonce, sizeof nonce))
+	if (random_bytes(nonce, sizeof nonce)) {
+		if (errno != EAGAIN)
+			drop(s, "no random numbers");
 		return;
+	}
 	noise_banner(s->banner, nonce);
 	noise_begin(&s->noise, key, s->banner, sizeof s->banner);
 	s->began = loop_now;
