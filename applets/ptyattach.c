@@ -483,7 +483,7 @@ int ptyattach_main(char **argv, const char *options)
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
 	if (CFG_KEYED && keyed)
-		key_random_start();
+		shake_start(0);
 	open_input();
 	signal(SIGCHLD, SIG_IGN);                /* the one who looks names up */
 	sig_open(signals + sig_ignored(SIGHUP)); /* nohup(1) */

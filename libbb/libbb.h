@@ -328,6 +328,9 @@ struct net {
 
 /* "IP:PORT", "[IPV6]:PORT" or "unix:PID" (unix(7), SO_PEERCRED). */
 void net_text(struct text *t, const union sock_name *n, int fd);
+/* Where a TCP peer comes from: the same number for one IPv4 address, or for one IPv6 /64, which a single
+ * machine can fill; a number that differs in the last 16 bits only for its neighbours (/24, /48). */
+uint64_t net_home(const union sock_name *n);
 /* A list of IP, IP/BITS, any: how many networks, or -1. */
 int net_list(struct net *net, int max, const char *s);
 /* Whether one of them has this peer; unix sockets are guarded by their mode. */
@@ -531,13 +534,17 @@ typedef void shake_done(int fd, const char *name, int mode, struct noise *n,
 
 /* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
 void shake_key(const char *path);
-/* How many are at it. */
+/* Once before the first connection, behind given_close_others(): dies when there are no random numbers.
+ * verbose: every stranger is reported, not one in a while. */
+void shake_start(int verbose);
+/* How many are at it, or were refused and linger. */
 int shake_pending(void);
 /* Wipes the key and those of the handshakes, in a child. */
 void shake_forget(void);
-/* Speaks first; name and mode are for then().  A stranger is closed without a word. */
-void shake_serve(int fd, const char *name, int mode, shake_done *then);
-/* Waits for the server's line; failed() when it does not come or the keys differ. */
+/* Speaks first, on a connection of this TCP peer; name and mode are for then().  A stranger is closed without
+ * a word, and one that there is no time for with a line. */
+void shake_serve(int fd, const union sock_name *peer, const char *name, int mode, shake_done *then);
+/* Waits for the server's line; failed() when it does not come, the keys differ, or the server has no time. */
 void shake_ask(int fd, shake_done *then, void (*failed)(const char *why));
 
 /* ==== dial.c: connecting ==== */

@@ -286,7 +286,7 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
 	else if (locked)
-		shake_serve(fd, name, CLIENT_FRAMED, proved);
+		shake_serve(fd, peer, name, CLIENT_FRAMED, proved);
 	else
 		on_accept(fd, name, l->mode);
 }
@@ -394,7 +394,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	given_close_others();
 	limit_files();
 	if (CFG_KEYED && keyed)
-		key_random_start();
+		shake_start(client_rules.verbose);
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
 		int fd[2];

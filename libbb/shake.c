@@ -1,43 +1,71 @@
 /* shake.c: how a keyed connection begins, before anybody is a client.
  *
  *	server: SPEAKS (nonce) -> HEARS (hello, answers) -> PROVES (first record) -> done()
+ *	            \                |  \-- no hello, no key ----> LINGERS -> OVER
+ *	             \---------------+-- too many, too slow -----> OVER
  *	client: READS (banner, asks) -> AGREES (answer) -> done()
  *
- * A stranger costs the server one of few places, no session and no process, for ten seconds at most,
- * and when all are taken the oldest goes: silence cannot keep the owner out.  Whoever says anything
- * wrong is closed without an answer; that it happened is said on stderr, not too often.  Only the
- * first good record proves that the client has the key and lives.
+ * A stranger costs the server one of few places, no session and no process, for ten seconds at most.
+ * When all are taken the oldest connection of the address that has most goes, and never the newest:
+ * neither silence nor a flood from one address keeps the owner out, who comes from another.  Only the
+ * first good record proves that the client has the key and lives, but a good hello proves the key: who
+ * sent one goes last.
+ *
+ * A hello that is none, or of another key, is answered with nothing but the end of the stream: that is
+ * how a client knows it for judged.  Whoever is closed unjudged, for want of a place or of random numbers, is
+ * told so first, in a line that cannot be an answer: an answer's first byte is 0.  A reset, or an end that
+ * comes before the hello was acknowledged, is no judgement either.
+ *
+ * The line of a visitor who types before he reads would be lost with a reset (RFC 1122, 4.2.2.13), so what
+ * he types is read and dropped for a while; few linger so, in places of their own.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "libbb.h"
 
 enum {
 	PENDING = 8,
-	PLACES = PENDING + 64, /* and those that are closed, but not buried before the next turn */
-	PATIENCE = 10000,      /* ms */
-	NO_RANDOM = 100,       /* ms between looks whether there is randomness */
-	COMPLAIN = 10000,      /* ms between lines about strangers */
+	LINGERING = 8,
+	PLACES = PENDING + LINGERING +
+		 64,          /* and those that are closed, but not buried before the next turn */
+	PATIENCE = 10000,     /* ms */
+	LINGER = 2000,        /* ms, */
+	LINGER_BYTES = 65536, /* and how much is dropped meanwhile */
+	NO_RANDOM = 100,      /* ms between looks whether there is randomness */
+	COMPLAIN = 10000,     /* ms between lines about strangers */
 };
 
-enum { FREE, SPEAKS, HEARS, PROVES, READS, AGREES };
+enum { OVER, SPEAKS, HEARS, PROVES, LINGERS, READS, AGREES };
 
 struct shake {
 	struct source src; /* first member */
 	struct noise noise;
-	struct queue rx;
+	struct queue rx; /* PROVES: a part of the first record */
 	msec began, look;
-	char state;
+	unsigned long number; /* in the order of coming */
 	int mode;
+	int drop;           /* LINGERS: so many bytes more */
+	char state, unsaid; /* unsaid: our hello was not taken */
+	unsigned char have; /* bytes of what follows */
+	uint64_t home;
 	char name[56];
-	char banner[NOISE_BANNER];
+	union {
+		char banner[NOISE_BANNER];
+		unsigned char hello[NOISE_HELLO]; /* once the banner is a part of the hash */
+	};
 };
 
 static unsigned char key[NOISE_KEY];
 static struct shake places[PLACES] LARGE;
 static shake_done *on_done;
 static void (*on_failed)(const char *why);
+static char chatty;
+
+/* What a client is told that is closed unjudged. */
+static const char busy[] = "ptybox: the server is too busy, try again\r\n";
+static const char busy_words[] = "the server is too busy";
 
 void shake_key(const char *path)
 {
@@ -47,29 +75,67 @@ void shake_key(const char *path)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
+void shake_start(int verbose)
+{
+	chatty = verbose;
+	key_random_start();
+}
+
 void shake_forget(void)
 {
-	for (volatile unsigned char *p = key; p < key + sizeof key; p++)
-		*p = 0;
+	explicit_bzero(key, sizeof key);
 	for (struct shake *s = places; s < places + PLACES; s++)
 		if (s->src.linked)
 			noise_close(&s->noise);
 }
 
-static void drop(struct shake *s, const char *why)
-{
-	static msec complained;
-	int client = s->state >= READS;
+/* ---- the ways out ---- */
 
-	if (!client && why && (!complained || loop_now - complained >= COMPLAIN)) {
-		complained = loop_now;
-		warn(s->name, ": ", why);
-	}
+static void close_now(struct shake *s)
+{
 	noise_close(&s->noise);
 	loop_close(&s->src);
-	s->state = FREE;
-	if (client)
-		on_failed(why);
+	s->state = OVER;
+}
+
+static void complain(const struct shake *s, const char *why)
+{
+	static msec complained;
+
+	if (!chatty && complained && loop_now - complained < COMPLAIN)
+		return;
+	complained = loop_now;
+	warn(s->name, ": ", why);
+}
+
+/* Whoever has the key waits for a record: the frames WELCOME (202), NOTICE (201), AGAIN (109). */
+static void tell_proved(struct shake *s)
+{
+	static const char said[] = "\0\10\0\312ptybox/1"
+				   "\0\26\0\311the server is too busy"
+				   "\0\0\0\155";
+	unsigned char record[NOISE_RECORD];
+
+	_Static_assert(sizeof busy_words - 1 == 026, "NOTICE");
+	memcpy(record + NOISE_DATA, said, sizeof said - 1);
+	io_write(s->src.fd, record, noise_seal(&s->noise, record, sizeof said - 1));
+}
+
+/* Closed unjudged, and told so; for `why` it is reported. */
+static void turn_away(struct shake *s, const char *why)
+{
+	complain(s, why);
+	if (s->state == PROVES)
+		tell_proved(s);
+	else
+		io_write(s->src.fd, busy, sizeof busy - 1);
+	close_now(s);
+}
+
+static void failed(struct shake *s, const char *why)
+{
+	close_now(s);
+	on_failed(why);
 }
 
 static void done(struct shake *s, const unsigned char *first, size_t n)
@@ -77,10 +143,66 @@ static void done(struct shake *s, const unsigned char *first, size_t n)
 	int fd = s->src.fd;
 
 	s->src.fd = -1; /* the client's now */
-	s->state = FREE;
 	loop_close(&s->src);
+	s->state = OVER;
 	on_done(fd, s->name, s->mode, &s->noise, first, n);
 	noise_close(&s->noise);
+}
+
+/* ---- too many ---- */
+
+static int pending(const struct shake *s)
+{
+	return s->state >= SPEAKS && s->state <= PROVES;
+}
+
+/* How many come from where this one does; among addresses that have as many their neighbours decide. */
+static int crowd(const struct shake *s)
+{
+	int n = 0;
+
+	for (const struct shake *o = places; o < places + PLACES; o++) {
+		uint64_t differ = o->home ^ s->home;
+
+		if (o->state != OVER && o->state != PROVES && pending(o) == pending(s) &&
+			!(differ >> 16))
+			n += differ ? 1 : PLACES;
+	}
+	return n;
+}
+
+/* Of those that are pending, or of those that linger, the one that has to go; of the crowd the oldest. */
+static struct shake *first_to_go(const struct shake *newest)
+{
+	struct shake *first = 0;
+	int most = -1;
+
+	for (struct shake *s = places; s < places + PLACES; s++) {
+		int n;
+
+		if (s == newest || s->state == OVER || pending(s) != pending(newest))
+			continue;
+		n = s->state == PROVES ? 0 : crowd(s);
+		if (n < most || (n == most && s->number > first->number))
+			continue;
+		most = n;
+		first = s;
+	}
+	return first;
+}
+
+static int count(int are_pending)
+{
+	int n = 0;
+
+	for (const struct shake *s = places; s < places + PLACES; s++)
+		n += s->state != OVER && pending(s) == are_pending;
+	return n;
+}
+
+int shake_pending(void)
+{
+	return count(1) + count(0);
 }
 
 /* ---- randomness ---- */
@@ -88,7 +210,7 @@ static void done(struct shake *s, const unsigned char *first, size_t n)
 /* 0, or -1: errno is EAGAIN when there is none yet (early at boot; said once). */
 static int random_bytes(void *buf, size_t n)
 {
-	static int asked;
+	static char asked;
 	int fd;
 
 	if (!key_random(buf, n))
@@ -113,194 +235,253 @@ static void speak(struct shake *s)
 	s->look = loop_now + NO_RANDOM;
 	if (random_bytes(nonce, sizeof nonce)) {
 		if (errno != EAGAIN)
-			drop(s, "no random numbers");
+			turn_away(s, "no random numbers");
 		return;
 	}
 	noise_banner(s->banner, nonce);
-	noise_begin(&s->noise, key, s->banner, sizeof s->banner);
 	s->began = loop_now;
 	s->state = HEARS;
 	if (io_write(s->src.fd, s->banner, sizeof s->banner) != (ssize_t)sizeof s->banner)
-		drop(s, 0);
+		close_now(s);
 }
 
-static void hear_hello(struct shake *s, unsigned char *message)
+/* Our side ends; what still comes from the other is dropped.  The oldest that linger make room. */
+static void linger(struct shake *s, const char *why)
+{
+	complain(s, why);
+	noise_close(&s->noise);
+	s->state = LINGERS;
+	s->began = loop_now;
+	s->drop = LINGER_BYTES;
+	if (shutdown(s->src.fd, SHUT_WR))
+		close_now(s);
+	else if (count(0) > LINGERING)
+		close_now(first_to_go(s));
+}
+
+static void drop_input(struct shake *s)
+{
+	static char buf[4096] LARGE;
+	ssize_t n = io_read(s->src.fd, buf, sizeof buf);
+
+	s->drop -= n;
+	if (n < 0 || s->drop <= 0)
+		close_now(s);
+}
+
+/* What there is of the handshake's message: 1 all of it, 0 not yet, -1 over (errno; EPROTO it is none).
+ * Nothing may follow before it is answered, so the read takes nothing of what does. */
+static int hello_come(struct shake *s)
+{
+	ssize_t n = io_read(s->src.fd, s->hello + s->have, NOISE_HELLO - s->have);
+
+	if (n < 0)
+		return -1;
+	s->have += n;
+	errno = EPROTO;
+	return noise_size(&s->noise, s->hello, s->have) < 0 ? -1 : s->have == NOISE_HELLO;
+}
+
+static void hear_hello(struct shake *s)
 {
 	unsigned char random[NOISE_KEY], answer[NOISE_HELLO];
+	int come;
 
-	if (random_bytes(random, sizeof random))
-		drop(s, "no randomness");
-	else if (noise_answer(&s->noise, random, message, answer))
-		drop(s, "another key, or no ptyattach");
+	if (!s->have) /* who says nothing costs no hash either */
+		noise_begin(&s->noise, key, s->banner, sizeof s->banner);
+	come = hello_come(s);
+	if (come < 0 && errno == EPROTO)
+		linger(s, "no ptyattach, or without a key");
+	else if (come < 0)
+		close_now(s);
+	else if (!come)
+		return;
+	else if (random_bytes(random, sizeof random))
+		turn_away(s, "no random numbers");
+	else if (noise_answer(&s->noise, random, s->hello, answer))
+		linger(s, "another key, or no ptyattach");
 	else if (io_write(s->src.fd, answer, sizeof answer) != (ssize_t)sizeof answer)
-		drop(s, 0);
+		close_now(s);
 	else
 		s->state = PROVES;
 }
 
-static void hear_proof(struct shake *s, unsigned char *record, size_t size)
+static void hear_proof(struct shake *s)
 {
-	ssize_t n = noise_unseal(&s->noise, record, size);
+	unsigned char *record;
+	ssize_t size = wire_gather(s->src.fd, &s->noise, &s->rx, &record), n;
 
-	if (n < 0)
-		drop(s, "a bad first record");
-	else
+	if (!size)
+		return;
+	n = size < 0 ? -1 : noise_unseal(&s->noise, record, size);
+	if (n >= 0)
 		done(s, record + NOISE_DATA, n);
+	else if (size < 0 && errno != EPROTO)
+		close_now(s);
+	else
+		linger(s, "a bad first record");
 }
 
 /* ---- the client ---- */
 
-static void read_banner(struct shake *s)
+/* Whether these are the words of a server that closes us unjudged, or may become them; then it has failed. */
+static int turned_away(struct shake *s)
 {
-	unsigned char random[NOISE_KEY], hello[NOISE_HELLO];
-	char *to = s->banner + s->rx.off; /* rx.off counts, the banner itself is the buffer */
-	ssize_t n = io_read(s->src.fd, to, NOISE_BANNER - s->rx.off);
+	size_t n = s->have < sizeof busy - 1 ? s->have : sizeof busy - 1;
 
-	if (n > 0)
-		s->rx.off += n;
-	if (n < 0)
-		drop(s, errno ? msg_errno() : "closed before it said anything");
-	else if (noise_banner_check(s->banner, s->rx.off) < 0)
-		drop(s, "not a keyed port");
-	else if (s->rx.off < NOISE_BANNER)
-		return;
-	else if (random_bytes(random, sizeof random))
-		drop(s, "no random numbers yet");
-	else {
-		s->rx.off = 0;
-		noise_begin(&s->noise, key, s->banner, sizeof s->banner);
-		noise_ask(&s->noise, random, hello);
-		s->state = AGREES;
-		if (io_write(s->src.fd, hello, sizeof hello) != (ssize_t)sizeof hello)
-			drop(s, "connection lost");
-	}
+	if (memcmp(s->banner, busy, n))
+		return 0;
+	if (n == sizeof busy - 1)
+		failed(s, busy_words);
+	return 1;
 }
 
-static void agree(struct shake *s, unsigned char *message)
+/* A server that was too busy, or went away, may have reset what we send: its words can be read all the same. */
+static void ask(struct shake *s)
 {
-	if (noise_agree(&s->noise, message))
-		drop(s, "another key, or tampered with");
-	else
+	unsigned char random[NOISE_KEY], hello[NOISE_HELLO];
+
+	if (random_bytes(random, sizeof random)) {
+		failed(s, "no random numbers yet");
+		return;
+	}
+	noise_begin(&s->noise, key, s->banner, sizeof s->banner);
+	noise_ask(&s->noise, random, hello);
+	s->state = AGREES;
+	s->have = 0;
+	s->unsaid = io_write(s->src.fd, hello, sizeof hello) != (ssize_t)sizeof hello;
+}
+
+static void read_banner(struct shake *s)
+{
+	ssize_t n = io_read(s->src.fd, s->banner + s->have, NOISE_BANNER - s->have);
+	int come;
+
+	if (n < 0) {
+		failed(s, errno ? msg_errno() : "closed before it said anything");
+		return;
+	}
+	s->have += n;
+	come = noise_banner_check(s->banner, s->have);
+	if (come > 0)
+		ask(s);
+	else if (come < 0 && !turned_away(s))
+		failed(s, "not a keyed port");
+}
+
+/* Of the end of the stream instead of an answer.  Only a server that has read our hello, and nothing is
+ * left of it on the way, has judged it. */
+static const char *why_over(const struct shake *s)
+{
+	if (errno)
+		return msg_errno();
+	if (s->have || s->unsaid || sock_unsent(s->src.fd))
+		return "connection lost";
+	return "wrong key: the server has another";
+}
+
+static void agree(struct shake *s)
+{
+	int come = hello_come(s);
+
+	if (come < 0 && errno != EPROTO)
+		failed(s, why_over(s));
+	else if (come < 0 && !turned_away(s))
+		failed(s, "no ptybox, or tampered with");
+	else if (come > 0 && noise_agree(&s->noise, s->hello))
+		failed(s, "wrong key, or tampered with");
+	else if (come > 0)
 		done(s, 0, 0);
 }
 
-/* ---- both ---- */
+/* ---- turn by turn ---- */
 
 static unsigned want(struct source *src, msec *due)
 {
 	const struct shake *s = (struct shake *)src;
 
-	due_at(due, s->state == SPEAKS ? s->look : s->began + PATIENCE);
+	if (s->state == SPEAKS)
+		due_at(due, s->look);
+	else
+		due_at(due, s->began + (s->state == LINGERS ? LINGER : PATIENCE));
 	return s->state == SPEAKS ? 0 : LOOP_READ;
 }
 
-/* A server with another key closes without a word. */
-static const char *why_over(const struct shake *s)
+static void clock_ready(struct shake *s)
 {
-	if (s->state == AGREES)
-		return errno ? msg_errno() : "another key";
-	return errno == EPROTO ? "no ptyattach, or without a key" : 0;
-}
-
-static void message(struct shake *s)
-{
-	unsigned char *record;
-	ssize_t size = wire_gather(s->src.fd, &s->noise, &s->rx, &record);
-
-	if (size < 0)
-		drop(s, why_over(s));
-	else if (size && s->state == HEARS)
-		hear_hello(s, record);
-	else if (size && s->state == PROVES)
-		hear_proof(s, record, size);
-	else if (size)
-		agree(s, record);
+	if (s->state == SPEAKS)
+		speak(s);
+	else if (s->state == LINGERS)
+		close_now(s);
+	else if (s->state == READS)
+		failed(s, "no keyed port answers");
+	else if (s->state == AGREES)
+		failed(s, "silent for too long");
+	else {
+		complain(s, "silent for too long");
+		close_now(s);
+	}
 }
 
 static void ready(struct source *src, unsigned what)
 {
+	static void (*const step[])(struct shake *) = {[HEARS] = hear_hello,
+		[PROVES] = hear_proof,
+		[LINGERS] = drop_input,
+		[READS] = read_banner,
+		[AGREES] = agree};
 	struct shake *s = (struct shake *)src;
 
-	if (what & LOOP_TIME && s->state == SPEAKS)
-		speak(s);
-	else if (what & LOOP_TIME)
-		drop(s, s->state == READS ? "no keyed port answers" : "silent for too long");
-	else if (s->state == READS)
-		read_banner(s);
+	if (what & LOOP_TIME)
+		clock_ready(s);
 	else
-		message(s);
+		step[(int)s->state](s);
 }
 
 static void bury(struct source *src)
 {
-	struct shake *s = (struct shake *)src;
-
-	if (s->rx.buf)
-		queue_close(&s->rx);
+	queue_close(&((struct shake *)src)->rx);
 }
 
-/* The lower, the sooner it has to go: who knew the key goes last. */
-static msec age(const struct shake *s)
+static struct shake *place(int fd, int state)
 {
-	return s->began + (s->state == PROVES ? 2 * PATIENCE : 0);
-}
+	static unsigned long number;
+	struct shake *s = places;
 
-int shake_pending(void)
-{
-	int n = 0;
-
-	for (const struct shake *s = places; s < places + PLACES; s++)
-		n += s->src.linked && s->state != FREE;
-	return n;
-}
-
-static struct shake *place(int fd)
-{
-	struct shake *oldest = 0, *empty = 0;
-	int pending = 0;
-
-	for (struct shake *s = places; s < places + PLACES; s++) {
-		if (!s->src.linked)
-			empty = s;
-		else if (s->state != FREE) {
-			pending++;
-			if (!oldest || age(s) < age(oldest))
-				oldest = s;
-		}
-	}
-	if (pending >= PENDING)
-		drop(oldest, 0);
-	if (!empty) {
+	while (s < places + PLACES && s->src.linked)
+		s++;
+	if (s == places + PLACES) {
 		close(fd);
 		return 0;
 	}
-	*empty = (struct shake){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
-	empty->began = loop_now;
-	loop_add(&empty->src);
-	return empty;
+	*s = (struct shake){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
+	s->state = state;
+	s->began = loop_now;
+	s->number = number++;
+	loop_add(&s->src);
+	return s;
 }
 
-void shake_serve(int fd, const char *name, int mode, shake_done *then)
+void shake_serve(int fd, const union sock_name *peer, const char *name, int mode, shake_done *then)
 {
-	struct shake *s = place(fd);
+	struct shake *s = place(fd, SPEAKS);
 	struct text t;
 
 	on_done = then;
 	if (!s)
 		return;
+	s->home = net_home(peer);
 	t = (struct text){s->name, s->name + sizeof s->name - 1};
 	text_str(&t, name);
 	s->mode = mode;
-	s->state = SPEAKS;
+	if (count(1) > PENDING)
+		turn_away(first_to_go(s), "turned away: too many at once");
 	speak(s);
 }
 
-void shake_ask(int fd, shake_done *then, void (*failed)(const char *))
+void shake_ask(int fd, shake_done *then, void (*failed_then)(const char *))
 {
-	struct shake *s = place(fd);
-
 	on_done = then;
-	on_failed = failed;
-	if (s)
-		s->state = READS;
+	on_failed = failed_then;
+	place(fd, READS);
 }

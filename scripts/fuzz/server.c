@@ -250,11 +250,12 @@ static void proved(
 
 static void accept_peer(struct peer *p)
 {
+	static const union sock_name name = {.sa.sa_family = AF_INET};
 	int fd = p->link.fd = file_open(SOCKET, &p->link);
 
 	p->waits = 0;
 	if (p->mode == KEYED)
-		shake_serve(fd, "peer", CLIENT_FRAMED, proved);
+		shake_serve(fd, &name, "peer", CLIENT_FRAMED, proved);
 	else if (p->mode == REFUSED)
 		client_refuse(fd, "peer", CLIENT_NEW, "full");
 	else

@@ -2,9 +2,13 @@
 //
 //	noisepeer [-chunk N] client HOST:PORT KEYFILE            types its standard input, shows the output
 //	noisepeer [-chunk N] server HOST:PORT KEYFILE [STATUS]   gives back what it gets, then EXIT
+//	noisepeer meet HOST:PORT KEYFILE PID                     two clients in one turn of the server PID
 //
 // The client's status is the command's; 255: no such server, another key, or cut before EXIT. The server
 // leaves with 0 when its client said EOF, else with 1. -chunk: at most N bytes of data a record.
+// -empty: once WELCOME was said either sends records that carry nothing, without end.
+// meet: while the server is stopped, a client with a session sends a bad record, and another one the first
+// record of its own; that one must then be served: what it gets for two lines is shown, and the status is 0.
 package main
 
 import (
@@ -22,6 +26,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"crypto/rand"
 
@@ -36,6 +42,8 @@ const (
 )
 
 var banner = regexp.MustCompile(`^ptybox-noise-1 [0-9a-f]{32} keyed port: use ptyattach -k KEYFILE\r\n$`)
+
+var empty *bool
 
 type link struct {
 	conn    net.Conn
@@ -198,6 +206,9 @@ func client(addr string, key []byte, chunk int) int {
 	if err != nil || kind != welcome || !strings.HasPrefix(string(payload), "ptybox/1") {
 		return fail(fmt.Errorf("no WELCOME but %d %q %v", kind, payload, err))
 	}
+	if *empty {
+		return l.flood()
+	}
 	go func() {
 		buf := make([]byte, 32768)
 		for {
@@ -252,6 +263,9 @@ func server(addr string, key []byte, chunk, status int) int {
 			switch kind {
 			case hello:
 				err = l.record(frame(welcome, 8, []byte("ptybox/1")))
+				if *empty {
+					return l.flood()
+				}
 			case 0:
 				err = l.data(payload, chunk)
 			case eof:
@@ -264,6 +278,101 @@ func server(addr string, key []byte, chunk, status int) int {
 			return 1
 		}
 	}
+}
+
+// flood sends records that carry nothing until the other side ends; many in one write, or the receiver is quicker.
+func (l *link) flood() int {
+	buffer := bytes.Buffer{}
+	quiet := &link{conn: &memory{Buffer: &buffer}, out: l.out}
+	go io.Copy(io.Discard, l.conn)
+	for {
+		for i := 0; i < 500; i++ {
+			quiet.record(nil)
+		}
+		if _, err := l.conn.Write(buffer.Bytes()); err != nil {
+			return fail(err)
+		}
+		buffer.Reset()
+	}
+}
+
+// memory is a connection that keeps what is written.
+type memory struct {
+	net.Conn
+	*bytes.Buffer
+}
+
+func (m *memory) Write(p []byte) (int, error) { return m.Buffer.Write(p) }
+func (m *memory) Read(p []byte) (int, error)  { return 0, io.EOF }
+
+// greet is a connection whose handshake is done, and its first record, unsent.
+func greet(addr string, key []byte) (*link, []byte, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	line := make([]byte, bannerSize)
+	if _, err = io.ReadFull(conn, line); err != nil {
+		return nil, nil, err
+	}
+	l, err := handshake(conn, key, line, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	buffer := bytes.Buffer{}
+	quiet := &link{conn: &memory{Buffer: &buffer}, out: l.out}
+	quiet.record(append(frame(hello, 1, nil), frame(0, 0, nil)...))
+	return l, buffer.Bytes(), nil
+}
+
+// output waits for output of the session.
+func (l *link) output() ([]byte, error) {
+	l.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for {
+		kind, _, payload, err := l.next()
+		if err != nil || kind == 0 && len(payload) > 0 {
+			return payload, err
+		}
+	}
+}
+
+func meet(addr string, key []byte, pid int) int {
+	first, record, err := greet(addr, key)
+	if err != nil {
+		return fail(err)
+	}
+	first.conn.Write(record)
+	if _, err = first.output(); err != nil {
+		return fail(fmt.Errorf("the first: %v", err))
+	}
+	second, record, err := greet(addr, key)
+	if err != nil {
+		return fail(err)
+	}
+	syscall.Kill(pid, syscall.SIGSTOP)
+	for stopped := false; !stopped; {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return fail(err)
+		}
+		stopped = bytes.Contains(stat, []byte(") T "))
+	}
+	bad := make([]byte, 82)
+	bad[1] = 80
+	first.conn.Write(bad)
+	second.conn.Write(record)
+	syscall.Kill(pid, syscall.SIGCONT)
+	for _, line := range []string{"echo one\n", "echo two\n", ""} {
+		shown, err := second.output()
+		if err == nil && line != "" {
+			err = second.data([]byte(line), len(line))
+		}
+		if err != nil {
+			return fail(fmt.Errorf("the second: %v", err))
+		}
+		os.Stdout.Write(shown)
+	}
+	return 0
 }
 
 func fail(err error) int {
@@ -285,12 +394,17 @@ func readKey(path string) []byte {
 
 func main() {
 	chunk := flag.Int("chunk", 4092, "")
+	empty = flag.Bool("empty", false, "")
 	flag.Parse()
 	arg := flag.Args()
 	if len(arg) < 3 {
 		os.Exit(fail(errors.New("client|server HOST:PORT KEYFILE [STATUS]")))
 	}
 	key := readKey(arg[2])
+	if arg[0] == "meet" && len(arg) > 3 {
+		pid, _ := strconv.Atoi(arg[3])
+		os.Exit(meet(arg[1], key, pid))
+	}
 	if arg[0] == "client" {
 		os.Exit(client(arg[1], key, *chunk))
 	}
