@@ -461,7 +461,8 @@ void client_key(struct client *c, struct noise *n, const unsigned char *first, s
 void client_forget(void)
 {
 	for (struct client *c = table; c < table + used; c++)
-		noise_close(&c->wire.noise);
+		if (c->wire.keyed) /* an unkeyed one's page stays shared */
+			noise_close(&c->wire.noise);
 }
 
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)

@@ -66,6 +66,7 @@ static char chatty;
 /* What a client is told that is closed unjudged. */
 static const char busy[] = "ptybox: the server is too busy, try again\r\n";
 static const char busy_words[] = "the server is too busy";
+_Static_assert(sizeof busy - 1 <= NOISE_HELLO, "a client reads it instead of an answer");
 
 void shake_key(const char *path)
 {
@@ -171,10 +172,11 @@ static int crowd(const struct shake *s)
 	return n;
 }
 
-/* Of those that are pending, or of those that linger, the one that has to go; of the crowd the oldest. */
-static struct shake *first_to_go(const struct shake *newest)
+/* Of those that are pending, or of those that linger, the one that has to go: of the crowd the oldest, and
+ * not the newest when there is another. */
+static struct shake *first_to_go(struct shake *newest)
 {
-	struct shake *first = 0;
+	struct shake *first = newest;
 	int most = -1;
 
 	for (struct shake *s = places; s < places + PLACES; s++) {
@@ -183,7 +185,7 @@ static struct shake *first_to_go(const struct shake *newest)
 		if (s == newest || s->state == OVER || pending(s) != pending(newest))
 			continue;
 		n = s->state == PROVES ? 0 : crowd(s);
-		if (n < most || (n == most && s->number > first->number))
+		if (n < most || (n == most && (long)(s->number - first->number) > 0))
 			continue;
 		most = n;
 		first = s;
