@@ -174,7 +174,10 @@ static inline void due_at(msec *due, msec when)
 		*due = when;
 }
 
-/* s stays the caller's and must live until it is buried. */
+/* No descriptor that is opened from here on is too high for select(); *before is what RLIMIT_NOFILE was.  What was
+ * inherited is for the caller to close first. */
+void loop_limit(struct rlimit *before);
+/* s stays the caller's and must live until it is buried.  A descriptor that select() cannot take ends the program. */
 void loop_add(struct source *s);
 /* Marks it; the fd is closed and bury() called when the next turn begins. */
 void loop_close(struct source *s);

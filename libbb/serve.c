@@ -365,18 +365,6 @@ static void check_open(const struct listener *l, int *warned)
 	*warned |= !keyed;
 }
 
-/* More than select() can hold shall not be opened at all. */
-static void limit_files(void)
-{
-	struct rlimit limit;
-
-	prlimit(0, RLIMIT_NOFILE, 0, &server.command.files);
-	limit = server.command.files;
-	if (limit.rlim_cur > LOOP_MAX)
-		limit.rlim_cur = LOOP_MAX;
-	prlimit(0, RLIMIT_NOFILE, &limit, 0);
-}
-
 void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, int))
 {
 	if (CFG_JAIL)
@@ -385,7 +373,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	default_nets();
 	daemon_home();
 	given_close_others();
-	limit_files();
+	loop_limit(&server.command.files);
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
 		int fd[2];
