@@ -660,6 +660,11 @@ struct failure console_take(const struct pty *p);
 
 enum { CLIENT_NEW, CLIENT_RAW, CLIENT_FRAMED, CLIENT_EXTENDED };
 
+/* The connections to an address. */
+struct tally {
+	unsigned accepted, refused;
+};
+
 struct client {
 	struct source src; /* first member */
 	struct wire wire;
@@ -747,14 +752,17 @@ void client_feed(struct session *s, uint64_t before);
 
 /* ==== stats.c: one JSON object ==== */
 
-/* Begins an answer to whoever asks on fd (now ours); 0 without memory.  stats_end() ends it with ]}
- * and sends it; until that is done the next one has to wait. */
+/* Begins an answer to whoever asks on fd (now ours), when not stats_busy(); 0 without memory.  stats_end() ends it with
+ * ]} and begins to send it.  Those who do not read theirs have 5 s, or less when there are several. */
 struct text *stats_begin(int fd);
 void stats_end(void);
 int stats_busy(void);
 /* After a fork: the asker is the parent's. */
 void stats_forget(void);
-void stats_str(struct text *t, const char *s);                     /* "s" */
+void stats_str(struct text *t, const char *s); /* "s" */
+/* Begins the object; then its "sockets", each behind a comma but the first, and ] */
+void stats_head(struct text *t, char *const *command, msec began);
+void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally);
 void stats_num(struct text *t, const char *name, uint64_t n);      /* ,"name":n */
 void stats_session(struct text *t, const struct session *session); /* {...} */
 
@@ -780,10 +788,6 @@ void daemon_disown(void);
 /* ==== serve.c: what both servers do ==== */
 
 enum { SERVER_ADDRS = 16 };
-
-struct tally {
-	unsigned accepted, refused;
-};
 
 struct server {
 	struct command command;

@@ -210,26 +210,9 @@ static void answer_stats(int fd)
 
 	if (!t)
 		return;
-	text_str(t, "{\"applet\":");
-	stats_str(t, msg_applet);
-	text_str(t, ",\"version\":\"" VERSION "\"");
-	stats_num(t, "pid", getpid());
-	stats_num(t, "uptime", (loop_now - server.began) / 1000);
-	text_str(t, ",\"command\":[");
-	for (char **arg = server.command.argv; *arg; arg++) {
-		text_str(t, arg == server.command.argv ? "" : ",");
-		stats_str(t, *arg);
-	}
-	text_str(t, "],\"sockets\":[");
-	for (int i = 0; i < addr_count; i++) {
-		text_str(t, i ? ",{\"addr\":" : "{\"addr\":");
-		stats_str(t, addrs[i].text);
-		text_str(t, ",\"mode\":");
-		stats_str(t, modes_of[modes[i] - STATS]);
-		stats_num(t, "accepted", server.tallies[i].accepted);
-		stats_num(t, "refused", server.tallies[i].refused);
-		text_str(t, "}");
-	}
+	stats_head(t, server.command.argv, server.began);
+	for (int i = 0; i < addr_count; i++)
+		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.tallies[i]);
 	text_str(t, "],\"sessions\":[");
 	on_stats(t);
 }
