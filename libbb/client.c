@@ -24,11 +24,13 @@ enum {
 	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
 	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
 	HELLO_WAIT = 1000, /* ms for a first packet that has begun, or from one that is refused */
+	REFUSED = 8,       /* clients that are refused and have not left yet */
 };
 
 struct client_rules client_rules;
 int client_count, client_alive;
 static struct client table[LOOP_MAX] LARGE;
+static struct client *refused; /* the oldest first */
 
 static struct client *of(struct source *src)
 {
@@ -46,16 +48,21 @@ static void report(const struct client *c, const char *what)
 		warn(c->name, ": ", what);
 }
 
+static void leave(struct client **list, const struct client *c)
+{
+	while (*list && *list != c)
+		list = &(*list)->next;
+	if (*list)
+		*list = c->next;
+}
+
 static void detach(struct client *c)
 {
 	struct session *s = c->session;
-	struct client **p;
 
 	if (!s)
 		return;
-	for (p = &s->clients; *p != c; p = &(*p)->next)
-		;
-	*p = c->next;
+	leave(&s->clients, c);
 	client_count--;
 	c->session = 0;
 	hear_size(s, 0);
@@ -65,6 +72,7 @@ static void gone(struct client *c, const char *why)
 {
 	report(c, why);
 	detach(c);
+	leave(&refused, c);
 	loop_close(&c->src);
 	if (CFG_INTERACTIVE && c->tty)
 		term_restore();
@@ -183,7 +191,7 @@ static void end(struct client *c)
 		finish(c);
 }
 
-/* What is under way gets there if we wait; if it does not move, or all is there, that was it. */
+/* What is under way from a session gets there if we wait; if it does not move, or all is there, that was it. */
 static void linger(struct client *c)
 {
 	int unsent = sock_unsent(c->src.fd);
@@ -192,7 +200,7 @@ static void linger(struct client *c)
 		c->since = loop_now;
 	c->unsent = unsent;
 	c->look = loop_now + LOOK;
-	if (loop_now - c->since >= (unsent ? STALL : LINGER))
+	if (loop_now - c->since >= (unsent && c->session ? STALL : LINGER))
 		gone(c, "closed");
 }
 
@@ -258,11 +266,10 @@ static void input(struct client *c)
 	static unsigned char buf[8192] LARGE;
 	ssize_t n = wire_read(&c->wire, buf, sizeof buf);
 
-	if (n < 0) {
+	if (n < 0)
 		over(c);
-	} else if (n > 0) {
+	else if (n > 0)
 		take(c, buf, n);
-	}
 }
 
 /* ---- turn by turn ---- */
@@ -458,10 +465,33 @@ void client_key(struct client *c, const struct noise *n, const unsigned char *fi
 		take(c, first, len);
 }
 
+/* Without waiting for its HELLO, to tell it in its own mode, and for it to close. */
+int client_evict(void)
+{
+	struct client *c = refused;
+
+	if (!c)
+		return 0;
+	if (c->refusal) /* its HELLO may be here */
+		input(c);
+	if (c->refusal && !c->src.closed)
+		silent(c);
+	sock_discard(c->src.fd);
+	if (!c->src.closed)
+		gone(c, "closed");
+	return 1;
+}
+
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)
 {
-	struct client *c = place(fd, name, mode);
+	struct client *c = place(fd, name, mode), **end = &refused;
+	int count = 0;
 
+	for (; *end; end = &(*end)->next)
+		count++;
+	*end = c;
+	if (count == REFUSED)
+		client_evict();
 	c->refusal = why;
 	c->refusal_status = -1;
 	answer(c);

@@ -334,9 +334,13 @@ void net_text(struct text *t, const union sock_name *n, int fd);
 int net_list(struct net *net, int max, const char *s);
 /* Whether one of them has this peer; unix sockets are guarded by their mode. */
 int net_allows(const struct net *net, int count, const union sock_name *n);
-/* Whether the peer of a unix socket may write to a file of ours with this mode; its supplementary groups do
- * not count.  An abstract socket has no file that the kernel could ask (unix(7)). */
-int net_mode_allows(mode_t mode, int fd);
+/* Only peers of these networks may connect (-a): 0, or -1 when it is no list of them, 32 at most. */
+int net_allow(const char *list);
+/* Without -a: any, or loopback and private ranges. */
+void net_allow_default(int any);
+/* Why this peer may not connect at all, or 0.  mode, unless -1, is what an abstract socket's file would have,
+ * if it had one that the kernel could ask (unix(7)); supplementary groups do not count. */
+const char *net_barred(const union sock_name *peer, int fd, int mode);
 int net_is_loopback(const union sock_name *n);
 
 /* ==== sock.c: stream sockets ==== */
@@ -346,8 +350,13 @@ void sock_unix(union sock_name *n, const char *path);
 socklen_t sock_name_len(const union sock_name *n);
 /* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2]);
-/* A non-blocking, tuned connection and its peer's name, or -1 and errno. */
+/* A non-blocking connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
+/* Reads and drops what has come, 16 KiB at most: to close with unread input is to reset the connection, and the peer
+ * may lose what was written last (RFC 1122, 4.2.2.13). */
+void sock_discard(int fd);
+/* Writes one line (why, at most 60 bytes), as far as the socket takes it at once, and closes it. */
+void sock_refuse(int fd, const char *why);
 /* What an address stands for, to be tried in turn; count 0: why not. */
 enum { SOCK_NAMES = 8 };
 struct sock_names {
@@ -739,8 +748,12 @@ extern int client_alive; /* these and those that are still leaving */
 struct client *client_open(int fd, struct session *s, const char *name, int mode);
 /* Makes a client that has just been opened keyed, and hears its first bytes. */
 void client_key(struct client *c, const struct noise *n, const unsigned char *first, size_t len);
-/* Tells fd why in one line, as a notice when it understands that, and closes it. */
+/* Tells fd why in one line, as a notice when it understands that (waits for its HELLO, 1 s at most), and closes it.
+ * Few are at it at once; the oldest has to go. */
 struct client *client_refuse(int fd, const char *name, int mode, const char *why);
+/* The oldest client that is being refused is told now and closed; its descriptor is free from the next turn on.
+ * 0: there was none. */
+int client_evict(void);
 /* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
 void client_dismiss(struct client *c, const char *why, int status);
 /* When a client that says nothing is served all the same. */

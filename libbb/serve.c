@@ -3,7 +3,8 @@
  * The order of a start: options, sockets (the last thing that can fail for a typing error), then
  * into the background, pid file, and the applet starts its command.  server_ready() releases the
  * caller.  A listening socket whose accept says "no descriptors" is answered with the spare one, so
- * that the client hears why and the loop does not spin.
+ * that the client hears why and the loop does not spin.  Who may not connect at all is told and closed
+ * before the next one is accepted.
  *
  * config HARDENED n unkeyed TCP beyond loopback is refused
  * group server
@@ -36,7 +37,11 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { NETS = 32, ACCEPTS = 16, PAUSE = 1000, STATS = -1 };
+enum {
+	ACCEPTS = 16, /* a turn */
+	PAUSE = 1000,
+	STATS = -1,
+};
 
 struct listener {
 	struct source src;
@@ -53,8 +58,6 @@ static struct addr addrs[SERVER_ADDRS];
 static signed char modes[SERVER_ADDRS];
 static struct listener listeners[2 * SERVER_ADDRS];
 static int addr_count, listener_count, spare = -1;
-static struct net nets[NETS];
-static int net_count;
 static mode_t mode = 0600;
 static char keyed; /* -k: TCP is */
 static const char *pid_file;
@@ -101,8 +104,7 @@ int server_option(const struct opt *o, int letter)
 		server.command.forget = CFG_KEYED ? shake_forget : 0;
 		break;
 	case 'a':
-		net_count = net_list(nets, NETS, o->value);
-		if (net_count < 0)
+		if (net_allow(o->value))
 			die(1, "-a ", o->value, ": not a list of networks (IP, IP/BITS or any)");
 		break;
 	case 'm':
@@ -244,21 +246,24 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
 	char name[56] = "";
 	struct text t = {name, name + sizeof name - 1};
+	const char *bar = net_barred(peer, fd, *l->addr->text == '@' ? (int)mode : -1);
 	const char *refusal = 0;
 
 	net_text(&t, peer, fd);
-	if (!net_allows(nets, net_count, peer))
-		refusal = "not allowed from this address";
-	else if (*l->addr->text == '@' && !net_mode_allows(mode, fd))
-		refusal = "not allowed for this user";
-	else if (l->mode != STATS && !locked)
+	if (!bar && !locked && l->mode != STATS)
 		refusal = no_room();
 	if (CFG_STATS)
-		count_one(&server.tallies[l->addr - addrs], !!refusal);
-	if (refusal && locked)
-		close(fd);
-	else if (refusal)
-		client_refuse(fd, name, l->mode == STATS ? CLIENT_RAW : l->mode, refusal);
+		count_one(&server.tallies[l->addr - addrs], bar || refusal);
+	if (bar) {
+		if (client_rules.verbose)
+			warn(name, ": ", bar);
+		sock_refuse(fd, bar);
+		return;
+	}
+	if (peer->sa.sa_family != AF_UNIX)
+		sock_tune(fd);
+	if (refusal)
+		client_refuse(fd, name, l->mode, refusal);
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
 	else if (locked)
@@ -315,18 +320,7 @@ static void take_given(struct listener *l)
 
 	l->src.fd = -1;
 	getpeername(fd, &peer.sa, &len);
-	if (peer.sa.sa_family != AF_UNIX)
-		sock_tune(fd);
 	admit(l, fd, &peer);
-}
-
-static void default_nets(void)
-{
-	static const char private_nets[] = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,"
-					   "169.254.0.0/16,::1,fe80::/10,fc00::/7";
-
-	if (!net_count)
-		net_count = net_list(nets, NETS, CFG_KEYED && keyed ? "any" : private_nets);
 }
 
 /* What must not be open to the world: unkeyed TCP beyond loopback, in part, or with a warning. */
@@ -353,7 +347,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	if (CFG_JAIL)
 		jail_check();
 	set_command(o);
-	default_nets();
+	net_allow_default(CFG_KEYED && keyed);
 	daemon_home();
 	given_close_others();
 	loop_limit(&server.command.files);
