@@ -101,6 +101,9 @@ ssize_t io_flush(int fd, struct queue *q);
 /* All of it or -1; waits for a descriptor that does not block. */
 int io_write_all(int fd, const char *s, size_t n);
 int io_pipe(int fd[2]); /* close-on-exec */
+/* Whether so many descriptors more can be opened by this process (RLIMIT_NOFILE, getrlimit(2)); another one
+ * may still be told ENFILE. */
+int io_descriptors(int n);
 /* Makes fd the null device, or something as harmless where there is no /dev. */
 void io_null(int fd);
 /* PID 1 may start with 0-2 closed: they are filled first, or a socket becomes stderr. */
@@ -631,6 +634,9 @@ struct session {
 	char collected; /* a client got everything up to the end */
 };
 
+/* Descriptors that starting one takes at most: master, slave, the report's two ends, and two to join (-t). */
+enum { SESSION_FILES = 6 };
+
 /* Opens a pty and starts the command on it; f.err says whether, after exec. */
 struct failure session_start(struct session *s);
 /* The same without waiting for exec: *report is for pty_spawned(), or -1. */
@@ -812,6 +818,7 @@ struct server {
 	char sized; /* by -s */
 	char alone; /* its only connection was there before it was: "-" */
 	char foreground;
+	int unbegun;    /* sessions that have a client, but not their descriptors yet */
 	char listening; /* until server_unlisten() */
 	char paused;    /* takes no more clients now */
 };

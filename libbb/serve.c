@@ -2,9 +2,12 @@
  *
  * The order of a start: options, sockets (the last thing that can fail for a typing error), then
  * into the background, pid file, and the applet starts its command.  server_ready() releases the
- * caller.  A listening socket whose accept says "no descriptors" is answered with the spare one, so
- * that the client hears why and the loop does not spin.  Who may not connect at all is told and closed
- * before the next one is accepted.
+ * caller.
+ *
+ * Who may not connect at all is told and closed before the next one is accepted.  Who is let in must leave
+ * what the sessions that are to begin will need, or is refused; then few descriptors are left, and the next
+ * connection is accepted in the next turn, when those that had to go are closed.  Where accept itself says "no
+ * descriptors" the spare one serves to say why, so that the loop does not spin.
  *
  * config HARDENED n unkeyed TCP beyond loopback is refused
  * group server
@@ -41,6 +44,8 @@ enum {
 	ACCEPTS = 16, /* a turn */
 	PAUSE = 1000,
 	STATS = -1,
+	TELL = 4,                                   /* descriptors for clients that are refused */
+	START_FILES = 2 + 1 + SESSION_FILES + TELL, /* a worker's control sockets, a client, ... */
 };
 
 struct listener {
@@ -219,12 +224,28 @@ static void answer_stats(int fd)
 	on_stats(t);
 }
 
+static const char no_files[] = "full: no descriptors left";
+
+/* Descriptors for sessions that are to begin; ptyshim's may do so again. */
+static int promised(void)
+{
+	return (server.unbegun + !server.sessions) * SESSION_FILES;
+}
+
+/* Enough for one more client, and to tell those who come later. */
+static int files_left(void)
+{
+	return io_descriptors(promised() + (server.sessions ? SESSION_FILES : 0) + TELL);
+}
+
 /* Why a client that is let in by its address is not let in all the same; or 0. */
 static const char *no_room(void)
 {
 	if (CFG_KEYED && !server.listening)
 		return "the server ends";
-	return server.max && count() >= server.max ? "full" : 0;
+	if (server.max && count() >= server.max)
+		return "full";
+	return files_left() ? 0 : no_files;
 }
 
 /* A keyed client has proved itself. */
@@ -241,7 +262,8 @@ static void proved(int fd, const char *name, int how, const struct noise *n,
 	client_key(c, n, first, len);
 }
 
-static void admit(const struct listener *l, int fd, const union sock_name *peer)
+/* Whether the descriptor is still in use then. */
+static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
 	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
 	char name[56] = "";
@@ -250,6 +272,8 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 	const char *refusal = 0;
 
 	net_text(&t, peer, fd);
+	if (!bar && locked && !files_left())
+		bar = no_files; /* the key is not known yet, and so no way to say it */
 	if (!bar && !locked && l->mode != STATS)
 		refusal = no_room();
 	if (CFG_STATS)
@@ -258,7 +282,7 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 		if (client_rules.verbose)
 			warn(name, ": ", bar);
 		sock_refuse(fd, bar);
-		return;
+		return 0;
 	}
 	if (peer->sa.sa_family != AF_UNIX)
 		sock_tune(fd);
@@ -270,23 +294,32 @@ static void admit(const struct listener *l, int fd, const union sock_name *peer)
 		shake_serve(fd, name, CLIENT_FRAMED, proved);
 	else
 		on_accept(fd, name, l->mode);
+	return 1;
 }
 
-/* Out of descriptors: the spare one serves to tell the client. */
-static int turn_away(int listener)
+/* There is no descriptor to accept with: one that is being refused makes room, or the spare one. */
+static int make_room(int listener)
 {
-	static const char full[] = "full: no descriptors left\r\n";
 	union sock_name peer;
 	int fd;
 
+	if (client_evict())
+		return 1;
 	close(spare);
 	fd = sock_accept(listener, &peer);
-	if (fd >= 0) {
-		io_write(fd, full, sizeof full - 1);
-		close(fd);
-	}
+	if (fd >= 0)
+		sock_refuse(fd, no_files);
 	spare = open("/", O_PATH | O_CLOEXEC);
-	return fd;
+	return fd >= 0;
+}
+
+/* ECONNABORTED, say: the next one may be fine. */
+static void accept_failed(struct listener *l)
+{
+	int full = errno == EMFILE || errno == ENFILE, pause = errno == ENOBUFS || errno == ENOMEM;
+
+	if (pause || (full && !make_room(l->src.fd)))
+		l->pause = loop_now + PAUSE;
 }
 
 static void ready(struct source *src, unsigned what)
@@ -299,15 +332,15 @@ static void ready(struct source *src, unsigned what)
 	for (int i = 0; what & LOOP_READ && i < most && want(src, &l->src.due); i++) {
 		int fd = sock_accept(src->fd, &peer);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(src->fd) >= 0)
-			continue;
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-				errno == ENOMEM)
-				l->pause = loop_now + PAUSE;
-			return; /* and ECONNABORTED: the next one may be fine */
+			accept_failed(l);
+			return;
 		}
-		admit(l, fd, &peer);
+		/* what sessions will need is not for those who are refused */
+		if (admit(l, fd, &peer) && !io_descriptors(promised() + 1)) {
+			client_evict();
+			return;
+		}
 	}
 }
 
@@ -443,6 +476,8 @@ void server_start(void)
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
+	if (!io_descriptors(START_FILES))
+		die(1, "too few descriptors for a session (ulimit -n)");
 }
 
 void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int))
