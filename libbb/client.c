@@ -289,7 +289,7 @@ static msec idle_at(const struct client *c)
 
 msec client_silent_at(const struct client *c)
 {
-	if (CFG_FRAMED && c->first_len)
+	if (c->first_len)
 		return c->heard + HELLO_WAIT;
 	return c->began + (c->refusal                   ? HELLO_WAIT :
 				  c->mode == CLIENT_NEW ? SILENT_NEW :
@@ -310,7 +310,7 @@ static int listened_to(const struct client *c)
 /* Its output has not begun, or what it is. */
 static int undecided(const struct client *c)
 {
-	return (!c->talks || (CFG_FRAMED && c->first_len)) && !c->ending;
+	return (!c->talks || c->first_len) && !c->ending;
 }
 
 static unsigned want(struct source *src, msec *due)
@@ -359,7 +359,7 @@ static void check(struct client *c)
 
 static void silent(struct client *c)
 {
-	if (CFG_FRAMED && c->first_len)
+	if (c->first_len)
 		hear_nothing_more(c);
 	if (c->refusal)
 		client_dismiss(c, c->refusal, c->refusal_status);
@@ -435,7 +435,8 @@ static struct client *place(int fd, const char *name, int mode)
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
-	c->mode = CFG_FRAMED ? mode : CLIENT_RAW;
+	c->wary = mode == CLIENT_NEW && sock_is_tcp(fd);
+	c->mode = CFG_FRAMED || c->wary ? mode : CLIENT_RAW;
 	c->since = c->typed = c->began = loop_now;
 	c->speak_at = NEVER;
 	client_alive++;

@@ -355,6 +355,8 @@ socklen_t sock_name_len(const union sock_name *n);
 void sock_listen(const struct addr *a, mode_t mode, int fd[2]);
 /* A non-blocking connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
+/* It is no unix socket (socket(7), SO_DOMAIN). */
+int sock_is_tcp(int fd);
 /* Reads and drops what has come, 16 KiB at most: to close with unread input is to reset the connection, and the peer
  * may lose what was written last (RFC 1122, 4.2.2.13). */
 void sock_discard(int fd);
@@ -470,6 +472,7 @@ int key_random_wait(void);
 /* ==== frame.c: the framed wire format ==== */
 
 enum { FRAME_HEAD = 4, FRAME_PAYLOAD = 200 };
+enum { FRAME_FIRST = 8 }; /* after so many bytes frame_starts() and frame_foreign() know */
 enum frame_type {
 	FRAME_DATA = 0,
 	FRAME_ROWS = 100,
@@ -502,6 +505,9 @@ void frame_head(unsigned char head[FRAME_HEAD], unsigned type, unsigned size);
 int frame_next(struct frame *f, const unsigned char **data, size_t *n);
 /* Whether a connection that begins like this is framed: 1, -1 no, 0 too early. */
 int frame_starts(const unsigned char *data, size_t n);
+/* Whether it begins with an HTTP method and a blank (RFC 9110; RFC 9113, 3.4), or like a TLS record (RFC 8446, 5.1):
+ * 1, -1 no, 0 too early; n is not 0. */
+int frame_foreign(const unsigned char *data, size_t n);
 
 /* ==== wire.c: one connection, whatever mode it speaks ==== */
 
@@ -683,6 +689,7 @@ struct tally {
 struct client {
 	struct source src; /* first member */
 	struct wire wire;
+	struct tally *tally;     /* may be 0 */
 	struct session *session; /* 0 once detached from it, or refused */
 	struct client *next;
 	uint64_t pos; /* in the session's ring */
@@ -698,9 +705,10 @@ struct client {
 	unsigned long stamp; /* the higher, the later it typed or resized */
 	const char *refusal; /* to be told as soon as its mode is known */
 	int refusal_status, unsent;
-	unsigned short rows, cols;                  /* its own window; 0: not said */
-	unsigned char first[FRAME_HEAD], first_len; /* CLIENT_NEW: held until they decide */
+	unsigned short rows, cols;                   /* its own window; 0: not said */
+	unsigned char first[FRAME_FIRST], first_len; /* CLIENT_NEW: held until they decide */
 	char mode, watch, tty, resized;
+	char wary;     /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
 	char packets;  /* it has sent one */
 	char size_due; /* the window's, when its queue has room */
 	char welcomed;
@@ -728,7 +736,7 @@ void say_size(struct client *c);
 
 /* ==== hear.c: what a client says ==== */
 
-/* Does what these bytes say; -1 when they are no protocol. */
+/* Does what these bytes say; -1 when they are no protocol, or on a bare TCP address HTTP or TLS. */
 int hear(struct client *c, const unsigned char *data, size_t n);
 /* No more bytes will come to tell its mode: a new one is raw. */
 void hear_nothing_more(struct client *c);

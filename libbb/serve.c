@@ -12,7 +12,7 @@
  * config HARDENED n unkeyed TCP beyond loopback is refused
  * group server
  * options r:f:k:a:m:n:s:i:S:Fp:u:H:N:t:C:v
- * option -r ADDR  a raw socket (repeatable; then no bare ADDR)
+ * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges; any with -k)
@@ -266,6 +266,7 @@ static void proved(int fd, const char *name, int how, const struct noise *n,
 static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
 	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
+	struct tally *tally = &server.tallies[l->addr - addrs];
 	char name[56] = "";
 	struct text t = {name, name + sizeof name - 1};
 	const char *bar = net_barred(peer, fd, *l->addr->text == '@' ? (int)mode : -1);
@@ -277,7 +278,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 	if (!bar && !locked && l->mode != STATS)
 		refusal = no_room();
 	if (CFG_STATS)
-		count_one(&server.tallies[l->addr - addrs], bar || refusal);
+		count_one(tally, bar || refusal);
 	if (bar) {
 		if (client_rules.verbose)
 			warn(name, ": ", bar);
@@ -293,7 +294,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 	else if (locked)
 		shake_serve(fd, name, CLIENT_FRAMED, proved);
 	else
-		on_accept(fd, name, l->mode);
+		on_accept(fd, name, l->mode)->tally = tally;
 	return 1;
 }
 

@@ -326,6 +326,15 @@ int sock_accept(int listener, union sock_name *n)
 	return accept4(listener, &n->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+int sock_is_tcp(int fd)
+{
+	int family = AF_UNIX;
+	socklen_t len = sizeof family;
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+	return family != AF_UNIX;
+}
+
 void sock_discard(int fd)
 {
 	char buf[4096];
