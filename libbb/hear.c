@@ -196,7 +196,7 @@ static int settle(struct client *c, int framed)
 
 	c->first_len = 0;
 	c->mode = framed ? CLIENT_FRAMED : CLIENT_RAW;
-	if (framed)
+	if (CFG_FRAMED && framed)
 		return frames(c, c->first, n);
 	if (n)
 		type(c, c->first, n);

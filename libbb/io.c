@@ -71,7 +71,7 @@ int io_pipe(int fd[2])
 
 int io_descriptors(int n)
 {
-	int fd = n > 0 ? fcntl(0, F_DUPFD_CLOEXEC, 3) : -1, left = n <= 0;
+	int fd = n > 0 ? dup(0) : -1, left = n <= 0; /* nothing is executed meanwhile */
 
 	if (fd >= 0) {
 		left = io_descriptors(n - 1);
