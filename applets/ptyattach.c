@@ -440,6 +440,7 @@ int ptyattach_main(char **argv, const char *options)
 	static const int signals[] = {
 		SIGHUP, SIGTERM, SIGINT, SIGCONT, SIGWINCH, SIGQUIT, SIGUSR1, SIGUSR2, 0};
 	struct opt o = {.argv = argv + 1, .spec = options};
+	struct rlimit files;
 	const char *where = 0;
 	int c;
 
@@ -482,6 +483,8 @@ int ptyattach_main(char **argv, const char *options)
 	if (keyed && (!framed || addr.kind == ADDR_UNIX))
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
+	io_close_from(3);
+	loop_limit(&files);
 	if (CFG_KEYED && keyed)
 		shake_start(0);
 	open_input();

@@ -24,12 +24,14 @@ enum {
 	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
 	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
 	HELLO_WAIT = 1000, /* ms for a first packet that has begun, or from one that is refused */
+	REFUSED = 8,       /* clients that are refused and have not left yet */
 };
 
 struct client_rules client_rules;
 int client_count, client_alive;
 static struct client table[LOOP_MAX] LARGE;
 static int used; /* no place from here on ever was */
+static struct client *refused; /* the oldest first */
 
 static struct client *of(struct source *src)
 {
@@ -47,16 +49,21 @@ static void report(const struct client *c, const char *what)
 		warn(c->name, ": ", what);
 }
 
+static void leave(struct client **list, const struct client *c)
+{
+	while (*list && *list != c)
+		list = &(*list)->next;
+	if (*list)
+		*list = c->next;
+}
+
 static void detach(struct client *c)
 {
 	struct session *s = c->session;
-	struct client **p;
 
 	if (!s)
 		return;
-	for (p = &s->clients; *p != c; p = &(*p)->next)
-		;
-	*p = c->next;
+	leave(&s->clients, c);
 	client_count--;
 	c->session = 0;
 	hear_size(s, 0);
@@ -66,6 +73,7 @@ static void gone(struct client *c, const char *why)
 {
 	report(c, why);
 	detach(c);
+	leave(&refused, c);
 	loop_close(&c->src);
 	if (CFG_INTERACTIVE && c->tty)
 		term_restore();
@@ -183,7 +191,7 @@ static void end(struct client *c)
 		finish(c);
 }
 
-/* What is under way gets there if we wait; if it does not move, or all is there, that was it. */
+/* What is under way from a session gets there if we wait; if it does not move, or all is there, that was it. */
 static void linger(struct client *c)
 {
 	int unsent = sock_unsent(c->src.fd);
@@ -192,7 +200,7 @@ static void linger(struct client *c)
 		c->since = loop_now;
 	c->unsent = unsent;
 	c->look = loop_now + LOOK;
-	if (loop_now - c->since >= (unsent ? STALL : LINGER))
+	if (loop_now - c->since >= (unsent && c->session ? STALL : LINGER))
 		gone(c, "closed");
 }
 
@@ -258,11 +266,10 @@ static void input(struct client *c)
 	static unsigned char buf[8192] LARGE;
 	ssize_t n = wire_read(&c->wire, buf, sizeof buf);
 
-	if (n < 0) {
+	if (n < 0)
 		over(c);
-	} else if (n > 0) {
+	else if (n > 0)
 		take(c, buf, n);
-	}
 }
 
 /* ---- turn by turn ---- */
@@ -282,7 +289,7 @@ static msec idle_at(const struct client *c)
 
 msec client_silent_at(const struct client *c)
 {
-	if (CFG_FRAMED && c->first_len)
+	if (c->first_len)
 		return c->heard + HELLO_WAIT;
 	return c->began + (c->refusal                   ? HELLO_WAIT :
 				  c->mode == CLIENT_NEW ? SILENT_NEW :
@@ -303,7 +310,7 @@ static int listened_to(const struct client *c)
 /* Its output has not begun, or what it is. */
 static int undecided(const struct client *c)
 {
-	return (!c->talks || (CFG_FRAMED && c->first_len)) && !c->ending;
+	return (!c->talks || c->first_len) && !c->ending;
 }
 
 static unsigned want(struct source *src, msec *due)
@@ -352,7 +359,7 @@ static void check(struct client *c)
 
 static void silent(struct client *c)
 {
-	if (CFG_FRAMED && c->first_len)
+	if (c->first_len)
 		hear_nothing_more(c);
 	if (c->refusal)
 		client_dismiss(c, c->refusal, c->refusal_status);
@@ -430,7 +437,8 @@ static struct client *place(int fd, const char *name, int mode)
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
-	c->mode = CFG_FRAMED ? mode : CLIENT_RAW;
+	c->wary = mode == CLIENT_NEW && sock_is_tcp(fd);
+	c->mode = CFG_FRAMED || c->wary ? mode : CLIENT_RAW;
 	c->since = c->typed = c->began = loop_now;
 	c->speak_at = NEVER;
 	client_alive++;
@@ -465,10 +473,33 @@ void client_forget(void)
 			noise_close(&c->wire.noise);
 }
 
+/* Without waiting for its HELLO, to tell it in its own mode, and for it to close. */
+int client_evict(void)
+{
+	struct client *c = refused;
+
+	if (!c)
+		return 0;
+	if (c->refusal) /* its HELLO may be here */
+		input(c);
+	if (c->refusal && !c->src.closed)
+		silent(c);
+	sock_discard(c->src.fd);
+	if (!c->src.closed)
+		gone(c, "closed");
+	return 1;
+}
+
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)
 {
-	struct client *c = place(fd, name, mode);
+	struct client *c = place(fd, name, mode), **end = &refused;
+	int count = 0;
 
+	for (; *end; end = &(*end)->next)
+		count++;
+	*end = c;
+	if (count == REFUSED)
+		client_evict();
 	c->refusal = why;
 	c->refusal_status = -1;
 	answer(c);

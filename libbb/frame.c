@@ -75,6 +75,24 @@ int frame_next(struct frame *f, const unsigned char **data, size_t *n)
 	return FRAME_GOT;
 }
 
+int frame_foreign(const unsigned char *data, size_t n)
+{
+	static const char begin[][9] = {"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ",
+		"PATCH ", "CONNECT ", "TRACE ", "PRI ", "\026\003"};
+	int verdict = -1;
+
+	for (unsigned i = 0; i < sizeof begin / sizeof *begin; i++) {
+		size_t len = strlen(begin[i]);
+
+		if (memcmp(data, begin[i], n < len ? n : len))
+			continue;
+		if (n >= len)
+			return 1;
+		verdict = 0;
+	}
+	return verdict;
+}
+
 int frame_starts(const unsigned char *data, size_t n)
 {
 	if (!n)

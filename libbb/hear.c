@@ -4,7 +4,11 @@
  *	CLIENT_NEW --------------------------> CLIENT_FRAMED --first packet is HELLO--> CLIENT_EXTENDED
  *	    |  anything else                   (uWSGI's client: no answer is framed)
  *	    +-------> CLIENT_RAW
+ *	    |  HTTP or TLS, over TCP
+ *	    +-------> closed
  *
+ * A web page can make its reader's browser say anything to a port of localhost, behind the line that HTTP
+ * begins with.  So nothing is typed, and no session starts, while the first bytes may still become that.
  * On -r sockets a client is raw from the start, on -f sockets framed.  Everything here is bounded by
  * the bytes that came: payloads are passed on in pieces, unknown types are skipped, and a number that
  * is no signal or no size does nothing.
@@ -192,7 +196,7 @@ static int settle(struct client *c, int framed)
 
 	c->first_len = 0;
 	c->mode = framed ? CLIENT_FRAMED : CLIENT_RAW;
-	if (framed)
+	if (CFG_FRAMED && framed)
 		return frames(c, c->first, n);
 	if (n)
 		type(c, c->first, n);
@@ -201,21 +205,46 @@ static int settle(struct client *c, int framed)
 
 void hear_nothing_more(struct client *c)
 {
-	if (CFG_FRAMED && c->mode == CLIENT_NEW)
+	if (c->mode == CLIENT_NEW)
 		settle(c, 0);
+}
+
+enum { FOREIGN = 2 };
+
+/* What its first bytes make it: 1 framed, -1 raw, FOREIGN, 0 too early to say. */
+static int first_bytes(const struct client *c)
+{
+	int framed = CFG_FRAMED ? frame_starts(c->first, c->first_len) : -1, other;
+
+	if (framed >= 0 || !c->wary)
+		return framed;
+	other = frame_foreign(c->first, c->first_len);
+	return other > 0 ? FOREIGN : other;
+}
+
+/* It was counted as accepted before it said anything. */
+static int foreign(const struct client *c)
+{
+	if (CFG_STATS && c->tally) {
+		__atomic_sub_fetch(&c->tally->accepted, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&c->tally->refused, 1, __ATOMIC_RELAXED);
+	}
+	return -1;
 }
 
 int hear(struct client *c, const unsigned char *data, size_t n)
 {
-	while (CFG_FRAMED && c->mode == CLIENT_NEW && n) {
-		int framed;
+	while (c->mode == CLIENT_NEW && n) {
+		int what;
 
 		if (!c->first_len)
 			c->heard = loop_now;
 		c->first[c->first_len++] = *data++;
 		n--;
-		framed = frame_starts(c->first, c->first_len);
-		if (framed && settle(c, framed > 0))
+		what = first_bytes(c);
+		if (what == FOREIGN)
+			return foreign(c);
+		if (what && settle(c, what > 0))
 			return -1;
 	}
 	if (!n)

@@ -101,6 +101,9 @@ ssize_t io_flush(int fd, struct queue *q);
 /* All of it or -1; waits for a descriptor that does not block. */
 int io_write_all(int fd, const char *s, size_t n);
 int io_pipe(int fd[2]); /* close-on-exec */
+/* Whether so many descriptors more can be opened by this process (RLIMIT_NOFILE, getrlimit(2)); another one
+ * may still be told ENFILE. */
+int io_descriptors(int n);
 /* Makes fd the null device, or something as harmless where there is no /dev. */
 void io_null(int fd);
 /* PID 1 may start with 0-2 closed: they are filled first, or a socket becomes stderr. */
@@ -175,7 +178,10 @@ static inline void due_at(msec *due, msec when)
 		*due = when;
 }
 
-/* s stays the caller's and must live until it is buried. */
+/* No descriptor that is opened from here on is too high for select(); *before is what RLIMIT_NOFILE was.  What was
+ * inherited is for the caller to close first. */
+void loop_limit(struct rlimit *before);
+/* s stays the caller's and must live until it is buried.  A descriptor that select() cannot take ends the program. */
 void loop_add(struct source *s);
 /* Marks it; the fd is closed and bury() called when the next turn begins. */
 void loop_close(struct source *s);
@@ -335,9 +341,13 @@ uint64_t net_home(const union sock_name *n);
 int net_list(struct net *net, int max, const char *s);
 /* Whether one of them has this peer; unix sockets are guarded by their mode. */
 int net_allows(const struct net *net, int count, const union sock_name *n);
-/* Whether the peer of a unix socket may write to a file of ours with this mode; its supplementary groups do
- * not count.  An abstract socket has no file that the kernel could ask (unix(7)). */
-int net_mode_allows(mode_t mode, int fd);
+/* Only peers of these networks may connect (-a): 0, or -1 when it is no list of them, 32 at most. */
+int net_allow(const char *list);
+/* Without -a: any, or loopback and private ranges. */
+void net_allow_default(int any);
+/* Why this peer may not connect at all, or 0.  mode, unless -1, is what an abstract socket's file would have,
+ * if it had one that the kernel could ask (unix(7)); supplementary groups do not count. */
+const char *net_barred(const union sock_name *peer, int fd, int mode);
 int net_is_loopback(const union sock_name *n);
 
 /* ==== sock.c: stream sockets ==== */
@@ -347,8 +357,15 @@ void sock_unix(union sock_name *n, const char *path);
 socklen_t sock_name_len(const union sock_name *n);
 /* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2]);
-/* A non-blocking, tuned connection and its peer's name, or -1 and errno. */
+/* A non-blocking connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
+/* It is no unix socket (socket(7), SO_DOMAIN). */
+int sock_is_tcp(int fd);
+/* Reads and drops what has come, 16 KiB at most: to close with unread input is to reset the connection, and the peer
+ * may lose what was written last (RFC 1122, 4.2.2.13). */
+void sock_discard(int fd);
+/* Writes one line (why, at most 60 bytes), as far as the socket takes it at once, and closes it. */
+void sock_refuse(int fd, const char *why);
 /* What an address stands for, to be tried in turn; count 0: why not. */
 enum { SOCK_NAMES = 8 };
 struct sock_names {
@@ -462,6 +479,7 @@ int key_random_wait(void);
 /* ==== frame.c: the framed wire format ==== */
 
 enum { FRAME_HEAD = 4, FRAME_PAYLOAD = 200 };
+enum { FRAME_FIRST = 8 }; /* after so many bytes frame_starts() and frame_foreign() know */
 enum frame_type {
 	FRAME_DATA = 0,
 	FRAME_ROWS = 100,
@@ -494,6 +512,9 @@ void frame_head(unsigned char head[FRAME_HEAD], unsigned type, unsigned size);
 int frame_next(struct frame *f, const unsigned char **data, size_t *n);
 /* Whether a connection that begins like this is framed: 1, -1 no, 0 too early. */
 int frame_starts(const unsigned char *data, size_t n);
+/* Whether it begins with an HTTP method and a blank (RFC 9110; RFC 9113, 3.4), or like a TLS record (RFC 8446, 5.1):
+ * 1, -1 no, 0 too early; n is not 0. */
+int frame_foreign(const unsigned char *data, size_t n);
 
 /* ==== wire.c: one connection, whatever mode it speaks ==== */
 
@@ -631,6 +652,9 @@ struct session {
 	char collected; /* a client got everything up to the end */
 };
 
+/* Descriptors that starting one takes at most: master, slave, the report's two ends, and two to join (-t). */
+enum { SESSION_FILES = 6 };
+
 /* Opens a pty and starts the command on it; f.err says whether, after exec. */
 struct failure session_start(struct session *s);
 /* The same without waiting for exec: *report is for pty_spawned(), or -1. */
@@ -669,9 +693,15 @@ struct failure console_take(const struct pty *p);
 
 enum { CLIENT_NEW, CLIENT_RAW, CLIENT_FRAMED, CLIENT_EXTENDED };
 
+/* The connections to an address. */
+struct tally {
+	unsigned accepted, refused;
+};
+
 struct client {
 	struct source src; /* first member */
 	struct wire wire;
+	struct tally *tally;     /* may be 0 */
 	struct session *session; /* 0 once detached from it, or refused */
 	struct client *next;
 	uint64_t pos; /* in the session's ring */
@@ -687,9 +717,10 @@ struct client {
 	unsigned long stamp; /* the higher, the later it typed or resized */
 	const char *refusal; /* to be told as soon as its mode is known */
 	int refusal_status, unsent;
-	unsigned short rows, cols;                  /* its own window; 0: not said */
-	unsigned char first[FRAME_HEAD], first_len; /* CLIENT_NEW: held until they decide */
+	unsigned short rows, cols;                   /* its own window; 0: not said */
+	unsigned char first[FRAME_FIRST], first_len; /* CLIENT_NEW: held until they decide */
 	char mode, watch, tty, resized;
+	char wary;     /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
 	char packets;  /* it has sent one */
 	char size_due; /* the window's, when its queue has room */
 	char welcomed;
@@ -717,7 +748,7 @@ void say_size(struct client *c);
 
 /* ==== hear.c: what a client says ==== */
 
-/* Does what these bytes say; -1 when they are no protocol. */
+/* Does what these bytes say; -1 when they are no protocol, or on a bare TCP address HTTP or TLS. */
 int hear(struct client *c, const unsigned char *data, size_t n);
 /* No more bytes will come to tell its mode: a new one is raw. */
 void hear_nothing_more(struct client *c);
@@ -745,8 +776,12 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len);
 /* Wipes the keys of all clients, in a child. */
 void client_forget(void);
-/* Tells fd why in one line, as a notice when it understands that, and closes it. */
+/* Tells fd why in one line, as a notice when it understands that (waits for its HELLO, 1 s at most), and closes it.
+ * Few are at it at once; the oldest has to go. */
 struct client *client_refuse(int fd, const char *name, int mode, const char *why);
+/* The oldest client that is being refused is told now and closed; its descriptor is free from the next turn on.
+ * 0: there was none. */
+int client_evict(void);
 /* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
 void client_dismiss(struct client *c, const char *why, int status);
 /* When a client that says nothing is served all the same. */
@@ -758,14 +793,17 @@ void client_feed(struct session *s, uint64_t before);
 
 /* ==== stats.c: one JSON object ==== */
 
-/* Begins an answer to whoever asks on fd (now ours); 0 without memory.  stats_end() ends it with ]}
- * and sends it; until that is done the next one has to wait. */
+/* Begins an answer to whoever asks on fd (now ours), when not stats_busy(); 0 without memory.  stats_end() ends it with
+ * ]} and begins to send it.  Those who do not read theirs have 5 s, or less when there are several. */
 struct text *stats_begin(int fd);
 void stats_end(void);
 int stats_busy(void);
 /* After a fork: the asker is the parent's. */
 void stats_forget(void);
-void stats_str(struct text *t, const char *s);                     /* "s" */
+void stats_str(struct text *t, const char *s); /* "s" */
+/* Begins the object; then its "sockets", each behind a comma but the first, and ] */
+void stats_head(struct text *t, char *const *command, msec began);
+void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally);
 void stats_num(struct text *t, const char *name, uint64_t n);      /* ,"name":n */
 void stats_session(struct text *t, const struct session *session); /* {...} */
 
@@ -792,10 +830,6 @@ void daemon_disown(void);
 
 enum { SERVER_ADDRS = 16 };
 
-struct tally {
-	unsigned accepted, refused;
-};
-
 struct server {
 	struct command command;
 	struct winsize size;
@@ -806,6 +840,7 @@ struct server {
 	char sized; /* by -s */
 	char alone; /* its only connection was there before it was: "-" */
 	char foreground;
+	int unbegun;    /* sessions that have a client, but not their descriptors yet */
 	char listening; /* until server_unlisten() */
 	char paused;    /* takes no more clients now */
 };

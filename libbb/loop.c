@@ -8,6 +8,9 @@
  * One turn: bury the closed, gather wants and the earliest deadline, wait, read the clock once,
  * then deadlines, all writes, all reads, and new connections last.  A closed source is only marked
  * and stays valid until the next turn begins, so no turn ever meets a descriptor number twice.
+ *
+ * A set has room for LOOP_MAX descriptors and checks nothing: loop_limit() keeps higher ones from being
+ * opened, and one that comes all the same ends the program with a line instead of writing past a set.
  */
 #include <errno.h>
 #include <sys/select.h>
@@ -32,8 +35,21 @@ static void read_clock(void)
 	loop_now = (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+void loop_limit(struct rlimit *before)
+{
+	struct rlimit limit;
+
+	prlimit(0, RLIMIT_NOFILE, 0, before);
+	limit = *before;
+	if (limit.rlim_cur > LOOP_MAX)
+		limit.rlim_cur = LOOP_MAX;
+	prlimit(0, RLIMIT_NOFILE, &limit, 0);
+}
+
 void loop_add(struct source *s)
 {
+	if (s->fd >= LOOP_MAX)
+		die(1, "too many descriptors for select()");
 	if (!loop_now)
 		read_clock();
 	s->closed = 0;

@@ -139,7 +139,8 @@ int net_allows(const struct net *net, int count, const union sock_name *n)
 	return 0;
 }
 
-int net_mode_allows(mode_t mode, int fd)
+/* Whether the peer of a unix socket may write to a file of ours with this mode. */
+static int mode_allows(mode_t mode, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
@@ -169,4 +170,33 @@ int net_is_loopback(const union sock_name *n)
 	const unsigned char *four = ipv4_of(n);
 
 	return four ? *four == 127 : IN6_IS_ADDR_LOOPBACK(&n->in6.sin6_addr);
+}
+
+/* ---- who may connect ---- */
+
+enum { ALLOWED = 32 };
+
+static struct net allowed[ALLOWED];
+static int allowed_count;
+
+int net_allow(const char *list)
+{
+	allowed_count = net_list(allowed, ALLOWED, list);
+	return allowed_count < 0 ? -1 : 0;
+}
+
+void net_allow_default(int any)
+{
+	static const char private_nets[] = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,"
+					   "169.254.0.0/16,::1,fe80::/10,fc00::/7";
+
+	if (!allowed_count)
+		net_allow(any ? "any" : private_nets);
+}
+
+const char *net_barred(const union sock_name *peer, int fd, int mode)
+{
+	if (!net_allows(allowed, allowed_count, peer))
+		return "not allowed from this address";
+	return mode >= 0 && !mode_allows(mode, fd) ? "not allowed for this user" : 0;
 }

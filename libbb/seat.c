@@ -71,8 +71,10 @@ static void launch_ready(struct source *src, unsigned what)
 static void start(struct seat *seat)
 {
 	int report;
-	struct failure f = session_begin(&seat->session, &report);
+	struct failure f;
 
+	server.unbegun--;
+	f = session_begin(&seat->session, &report);
 	if (f.err) {
 		turn_out(seat, &f);
 		return;
@@ -126,6 +128,7 @@ struct client *seat_open(int fd, const char *name, int mode)
 		on_change(-1);
 		return client_refuse(fd, name, mode, "no memory");
 	}
+	server.unbegun++;
 	if (seat - seats >= used)
 		used = seat - seats + 1;
 	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
@@ -137,6 +140,7 @@ struct client *seat_open(int fd, const char *name, int mode)
 
 static void vacate(struct seat *seat)
 {
+	server.unbegun -= !seat->session.started;
 	ring_close(&seat->session.ring);
 	queue_close(&seat->session.in); /* typed, but the command never started */
 	seat->taken = 0;

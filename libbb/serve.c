@@ -2,13 +2,17 @@
  *
  * The order of a start: options, sockets (the last thing that can fail for a typing error), then
  * into the background, pid file, and the applet starts its command.  server_ready() releases the
- * caller.  A listening socket whose accept says "no descriptors" is answered with the spare one, so
- * that the client hears why and the loop does not spin.
+ * caller.
+ *
+ * Who may not connect at all is told and closed before the next one is accepted.  Who is let in must leave
+ * what the sessions that are to begin will need, or is refused; then few descriptors are left, and the next
+ * connection is accepted in the next turn, when those that had to go are closed.  Where accept itself says "no
+ * descriptors" the spare one serves to say why, so that the loop does not spin.
  *
  * config HARDENED n unkeyed TCP beyond loopback is refused
  * group server
  * options r:f:k:a:m:n:s:i:S:Fp:u:H:N:t:C:v
- * option -r ADDR  a raw socket (repeatable; then no bare ADDR)
+ * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges; any with -k)
@@ -36,7 +40,13 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { NETS = 32, ACCEPTS = 16, PAUSE = 1000, STATS = -1 };
+enum {
+	ACCEPTS = 16, /* a turn */
+	PAUSE = 1000,
+	STATS = -1,
+	TELL = 4,                                   /* descriptors for clients that are refused */
+	START_FILES = 2 + 1 + SESSION_FILES + TELL, /* a worker's control sockets, a client, ... */
+};
 
 struct listener {
 	struct source src;
@@ -53,8 +63,6 @@ static struct addr addrs[SERVER_ADDRS];
 static signed char modes[SERVER_ADDRS];
 static struct listener listeners[2 * SERVER_ADDRS];
 static int addr_count, listener_count, spare = -1;
-static struct net nets[NETS];
-static int net_count;
 static mode_t mode = 0600;
 static char keyed; /* -k: TCP is */
 static const char *pid_file;
@@ -108,8 +116,7 @@ int server_option(const struct opt *o, int letter)
 		server.command.forget = CFG_KEYED ? forget : 0;
 		break;
 	case 'a':
-		net_count = net_list(nets, NETS, o->value);
-		if (net_count < 0)
+		if (net_allow(o->value))
 			die(1, "-a ", o->value, ": not a list of networks (IP, IP/BITS or any)");
 		break;
 	case 'm':
@@ -217,28 +224,25 @@ static void answer_stats(int fd)
 
 	if (!t)
 		return;
-	text_str(t, "{\"applet\":");
-	stats_str(t, msg_applet);
-	text_str(t, ",\"version\":\"" VERSION "\"");
-	stats_num(t, "pid", getpid());
-	stats_num(t, "uptime", (loop_now - server.began) / 1000);
-	text_str(t, ",\"command\":[");
-	for (char **arg = server.command.argv; *arg; arg++) {
-		text_str(t, arg == server.command.argv ? "" : ",");
-		stats_str(t, *arg);
-	}
-	text_str(t, "],\"sockets\":[");
-	for (int i = 0; i < addr_count; i++) {
-		text_str(t, i ? ",{\"addr\":" : "{\"addr\":");
-		stats_str(t, addrs[i].text);
-		text_str(t, ",\"mode\":");
-		stats_str(t, modes_of[modes[i] - STATS]);
-		stats_num(t, "accepted", server.tallies[i].accepted);
-		stats_num(t, "refused", server.tallies[i].refused);
-		text_str(t, "}");
-	}
+	stats_head(t, server.command.argv, server.began);
+	for (int i = 0; i < addr_count; i++)
+		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.tallies[i]);
 	text_str(t, "],\"sessions\":[");
 	on_stats(t);
+}
+
+static const char no_files[] = "full: no descriptors left";
+
+/* Descriptors for sessions that are to begin; ptyshim's may do so again. */
+static int promised(void)
+{
+	return (server.unbegun + !server.sessions) * SESSION_FILES;
+}
+
+/* Enough for one more client, and to tell those who come later. */
+static int files_left(void)
+{
+	return io_descriptors(promised() + (server.sessions ? SESSION_FILES : 0) + TELL);
 }
 
 /* Why a client that is let in by its address is not let in all the same; or 0. */
@@ -246,7 +250,9 @@ static const char *no_room(void)
 {
 	if (CFG_KEYED && !server.listening)
 		return "the server ends";
-	return server.max && count() >= server.max ? "full" : 0;
+	if (server.max && count() >= server.max)
+		return "full";
+	return files_left() ? 0 : no_files;
 }
 
 /* A keyed client has proved itself. */
@@ -263,49 +269,65 @@ static void proved(
 	client_key(c, n, first, len);
 }
 
-static void admit(const struct listener *l, int fd, const union sock_name *peer)
+/* Whether the descriptor is still in use then. */
+static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
 	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
+	struct tally *tally = &server.tallies[l->addr - addrs];
 	char name[56] = "";
 	struct text t = {name, name + sizeof name - 1};
+	const char *bar = net_barred(peer, fd, *l->addr->text == '@' ? (int)mode : -1);
 	const char *refusal = 0;
 
 	net_text(&t, peer, fd);
-	if (!net_allows(nets, net_count, peer))
-		refusal = "not allowed from this address";
-	else if (*l->addr->text == '@' && !net_mode_allows(mode, fd))
-		refusal = "not allowed for this user";
-	else if (l->mode != STATS && !locked)
+	if (!bar && locked && !files_left())
+		bar = no_files; /* the key is not known yet, and so no way to say it */
+	if (!bar && !locked && l->mode != STATS)
 		refusal = no_room();
 	if (CFG_STATS)
-		count_one(&server.tallies[l->addr - addrs], !!refusal);
-	if (refusal && locked)
-		close(fd);
-	else if (refusal)
-		client_refuse(fd, name, l->mode == STATS ? CLIENT_RAW : l->mode, refusal);
+		count_one(tally, bar || refusal);
+	if (bar) {
+		if (client_rules.verbose)
+			warn(name, ": ", bar);
+		sock_refuse(fd, bar);
+		return 0;
+	}
+	if (peer->sa.sa_family != AF_UNIX)
+		sock_tune(fd);
+	if (refusal)
+		client_refuse(fd, name, l->mode, refusal);
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
 	else if (locked)
 		shake_serve(fd, peer, name, CLIENT_FRAMED, proved);
 	else
-		on_accept(fd, name, l->mode);
+		on_accept(fd, name, l->mode)->tally = tally;
+	return 1;
 }
 
-/* Out of descriptors: the spare one serves to tell the client. */
-static int turn_away(int listener)
+/* There is no descriptor to accept with: one that is being refused makes room, or the spare one. */
+static int make_room(int listener)
 {
-	static const char full[] = "full: no descriptors left\r\n";
 	union sock_name peer;
 	int fd;
 
+	if (client_evict())
+		return 1;
 	close(spare);
 	fd = sock_accept(listener, &peer);
-	if (fd >= 0) {
-		io_write(fd, full, sizeof full - 1);
-		close(fd);
-	}
+	if (fd >= 0)
+		sock_refuse(fd, no_files);
 	spare = open("/", O_PATH | O_CLOEXEC);
-	return fd;
+	return fd >= 0;
+}
+
+/* ECONNABORTED, say: the next one may be fine. */
+static void accept_failed(struct listener *l)
+{
+	int full = errno == EMFILE || errno == ENFILE, pause = errno == ENOBUFS || errno == ENOMEM;
+
+	if (pause || (full && !make_room(l->src.fd)))
+		l->pause = loop_now + PAUSE;
 }
 
 static void ready(struct source *src, unsigned what)
@@ -318,15 +340,15 @@ static void ready(struct source *src, unsigned what)
 	for (int i = 0; what & LOOP_READ && i < most && want(src, &l->src.due); i++) {
 		int fd = sock_accept(src->fd, &peer);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(src->fd) >= 0)
-			continue;
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-				errno == ENOMEM)
-				l->pause = loop_now + PAUSE;
-			return; /* and ECONNABORTED: the next one may be fine */
+			accept_failed(l);
+			return;
 		}
-		admit(l, fd, &peer);
+		/* what sessions will need is not for those who are refused */
+		if (admit(l, fd, &peer) && !io_descriptors(promised() + 1)) {
+			client_evict();
+			return;
+		}
 	}
 }
 
@@ -339,18 +361,7 @@ static void take_given(struct listener *l)
 
 	l->src.fd = -1;
 	getpeername(fd, &peer.sa, &len);
-	if (peer.sa.sa_family != AF_UNIX)
-		sock_tune(fd);
 	admit(l, fd, &peer);
-}
-
-static void default_nets(void)
-{
-	static const char private_nets[] = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,"
-					   "169.254.0.0/16,::1,fe80::/10,fc00::/7";
-
-	if (!net_count)
-		net_count = net_list(nets, NETS, CFG_KEYED && keyed ? "any" : private_nets);
 }
 
 /* What must not be open to the world: unkeyed TCP beyond loopback, in part, or with a warning. */
@@ -372,27 +383,15 @@ static void check_open(const struct listener *l, int *warned)
 	*warned |= !keyed;
 }
 
-/* More than select() can hold shall not be opened at all. */
-static void limit_files(void)
-{
-	struct rlimit limit;
-
-	prlimit(0, RLIMIT_NOFILE, 0, &server.command.files);
-	limit = server.command.files;
-	if (limit.rlim_cur > LOOP_MAX)
-		limit.rlim_cur = LOOP_MAX;
-	prlimit(0, RLIMIT_NOFILE, &limit, 0);
-}
-
 void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, int))
 {
 	if (CFG_JAIL)
 		jail_check();
 	set_command(o);
-	default_nets();
+	net_allow_default(CFG_KEYED && keyed);
 	daemon_home();
 	given_close_others();
-	limit_files();
+	loop_limit(&server.command.files);
 	if (CFG_KEYED && keyed)
 		shake_start(client_rules.verbose);
 	on_accept = accepted;
@@ -487,6 +486,8 @@ void server_start(void)
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
+	if (!io_descriptors(START_FILES))
+		die(1, "too few descriptors for a session (ulimit -n)");
 }
 
 void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int))

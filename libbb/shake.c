@@ -354,6 +354,26 @@ static void ask(struct shake *s)
 	s->unsaid = io_write(s->src.fd, hello, sizeof hello) != (ssize_t)sizeof hello;
 }
 
+/* Whether these are the words of a server that refuses everybody from our address ("ptyshim: ..."), or may become
+ * them; then it has failed. */
+static int refused(struct shake *s)
+{
+	static char words[NOISE_BANNER + 1];
+	const char *at = memchr(s->banner, ' ', s->have), *end = memchr(s->banner, '\r', s->have);
+	struct text t = {words, words + NOISE_BANNER};
+
+	if (memcmp(s->banner, "pty", s->have < 3 ? s->have : 3))
+		return 0;
+	if (!end || !at)
+		return !end && s->have < NOISE_BANNER;
+	for (at++; at < end; at++)
+		if (*at >= ' ' && *at < 127)
+			*t.at++ = *at;
+	*t.at = '\0';
+	failed(s, words);
+	return 1;
+}
+
 static void read_banner(struct shake *s)
 {
 	ssize_t n = io_read(s->src.fd, s->banner + s->have, NOISE_BANNER - s->have);
@@ -367,7 +387,7 @@ static void read_banner(struct shake *s)
 	come = noise_banner_check(s->banner, s->have);
 	if (come > 0)
 		ask(s);
-	else if (come < 0 && !turned_away(s))
+	else if (come < 0 && !turned_away(s) && !refused(s))
 		failed(s, "not a keyed port");
 }
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { KEEP_IDLE = 60, KEEP_EVERY = 10, KEEP_TIMES = 3, BACKLOG = 128 };
+enum { KEEP_IDLE = 60, KEEP_EVERY = 10, KEEP_TIMES = 3, BACKLOG = 512 };
 
 void sock_unix(union sock_name *n, const char *path)
 {
@@ -321,13 +321,41 @@ void sock_tune(int fd)
 int sock_accept(int listener, union sock_name *n)
 {
 	socklen_t len = sizeof *n;
-	int fd;
 
 	*n = (union sock_name){0};
-	fd = accept4(listener, &n->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0 && n->sa.sa_family != AF_UNIX)
-		sock_tune(fd);
-	return fd;
+	return accept4(listener, &n->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int sock_is_tcp(int fd)
+{
+	int family = AF_UNIX;
+	socklen_t len = sizeof family;
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+	return family != AF_UNIX;
+}
+
+void sock_discard(int fd)
+{
+	char buf[4096];
+
+	for (int i = 0; i < 4 && read(fd, buf, sizeof buf) == sizeof buf; i++)
+		;
+}
+
+void sock_refuse(int fd, const char *why)
+{
+	char line[80];
+	struct text t = {line, line + sizeof line};
+
+	text_str(&t, msg_applet);
+	text_str(&t, ": ");
+	text_str(&t, why);
+	text_str(&t, "\r\n");
+	io_write(fd, line, t.at - line);
+	shutdown(fd, SHUT_WR);
+	sock_discard(fd);
+	close(fd);
 }
 
 int sock_unread(int fd)

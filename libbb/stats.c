@@ -1,7 +1,7 @@
 /* stats.c: what -S answers: one JSON object (RFC 8259) about a server.
  *
- * The text is made in one large mapped buffer, of which only the used pages exist, and written to
- * one asker at a time; the next one waits to be accepted.
+ * The text is made in a large mapped buffer, of which only the used pages exist, and written to its asker while the
+ * next ones get theirs.  A few may be slow to read, as long as nobody else needs their places.
  *
  * config STATS y statistics (-S)
  */
@@ -10,12 +10,22 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { SIZE = 4 << 20, PATIENCE = 5000 };
+enum {
+	SIZE = 4 << 20,
+	ASKERS = 4,
+	PATIENCE = 5000, /* ms, */
+	HURRY = 100,     /* or when there is no place for the next one */
+};
+
+/* An answer, and who waits for it. */
+static struct asker {
+	struct source src; /* first member */
+	char *start, *at, *end;
+	msec began;
+} askers[ASKERS];
 
 static struct text text;
-static char *start;
-static size_t done;
-static msec began;
+static struct asker *current; /* whose text is being made */
 
 /* How many bytes a character of UTF-8 has (RFC 3629); 0: it is none. */
 static int utf8_len(const char *s)
@@ -64,6 +74,33 @@ void stats_num(struct text *t, const char *name, uint64_t n)
 	text_str(t, d);
 }
 
+void stats_head(struct text *t, char *const *command, msec began)
+{
+	text_str(t, "{\"applet\":");
+	stats_str(t, msg_applet);
+	text_str(t, ",\"version\":\"" VERSION "\"");
+	stats_num(t, "pid", getpid());
+	stats_num(t, "uptime", (loop_now - began) / 1000);
+	text_str(t, ",\"command\":[");
+	for (char *const *arg = command; *arg; arg++) {
+		text_str(t, arg == command ? "" : ",");
+		stats_str(t, *arg);
+	}
+	text_str(t, "],\"sockets\":[");
+}
+
+void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally)
+{
+	text_str(t, t->at[-1] == '[' ? "" : ",");
+	text_str(t, "{\"addr\":");
+	stats_str(t, addr);
+	text_str(t, ",\"mode\":");
+	stats_str(t, mode);
+	stats_num(t, "accepted", tally->accepted);
+	stats_num(t, "refused", tally->refused);
+	text_str(t, "}");
+}
+
 static void one_client(struct text *t, const struct client *c)
 {
 	static const char *const modes[] = {"new", "raw", "framed", "extended"};
@@ -107,57 +144,73 @@ void stats_session(struct text *t, const struct session *s)
 
 /* ---- the asker ---- */
 
+static struct asker *free_place(void)
+{
+	for (struct asker *a = askers; a < askers + ASKERS; a++)
+		if (!a->start)
+			return a;
+	return 0;
+}
+
+static msec late_at(const struct asker *a)
+{
+	return a->began + (free_place() ? PATIENCE : HURRY);
+}
+
 static unsigned want(struct source *src, msec *due)
 {
-	(void)src;
-	due_at(due, began + PATIENCE);
+	due_at(due, late_at((struct asker *)src));
 	return LOOP_WRITE;
 }
 
 static void ready(struct source *src, unsigned what)
 {
+	struct asker *a = (struct asker *)src;
 	ssize_t n = 0;
 
 	if (what & LOOP_WRITE)
-		n = io_write(src->fd, start + done, text.at - start - done);
+		n = io_write(src->fd, a->at, a->end - a->at);
 	if (n > 0)
-		done += n;
-	if (n < 0 || start + done == text.at || loop_now >= began + PATIENCE)
+		a->at += n;
+	if (n < 0 || a->at == a->end || loop_now >= late_at(a))
 		loop_close(src);
 }
 
 static void bury(struct source *src)
 {
-	(void)src;
-	munmap(start, SIZE);
-	start = 0;
-}
+	struct asker *a = (struct asker *)src;
 
-static struct source asker = {.fd = -1, .want = want, .ready = ready, .bury = bury};
+	munmap(a->start, SIZE);
+	a->start = 0;
+}
 
 void stats_forget(void)
 {
-	if (asker.fd >= 0)
-		close(asker.fd);
-	asker.fd = -1;
+	for (struct asker *a = askers; a < askers + ASKERS; a++)
+		if (a->start)
+			close(a->src.fd);
 }
 
 int stats_busy(void)
 {
-	return start != 0;
+	return current || !free_place();
 }
 
 struct text *stats_begin(int fd)
 {
-	start = mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
-	if (start == MAP_FAILED) {
-		start = 0;
+	struct asker *a = free_place();
+
+	a->start = mmap(0, SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (a->start == MAP_FAILED) {
+		a->start = 0;
 		close(fd);
 		return 0;
 	}
-	text = (struct text){start, start + SIZE - 4};
-	asker.fd = fd;
+	a->src = (struct source){.fd = fd, .want = want, .ready = ready, .bury = bury};
+	a->at = a->start;
+	text = (struct text){a->start, a->start + SIZE - 4};
+	current = a;
 	return &text;
 }
 
@@ -165,7 +218,9 @@ void stats_end(void)
 {
 	text.end += 4;
 	text_str(&text, "]}\n");
-	done = 0;
-	began = loop_now;
-	loop_add(&asker);
+	current->end = text.at;
+	current->began = loop_now;
+	loop_add(&current->src);
+	ready(&current->src, LOOP_WRITE);
+	current = 0;
 }
