@@ -483,8 +483,8 @@ int ptyattach_main(char **argv, const char *options)
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
 	refuse_own_session();
 	open_input();
-	signal(SIGCHLD, SIG_IGN);                /* the one who looks names up */
-	sig_open(signals + sig_ignored(SIGHUP)); /* nohup(1) */
+	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
+	sig_open(signals);
 	sig_listen(on_signal);
 	if (reconnect)
 		make_raw(); /* what is typed while nobody is there is for nobody */

@@ -350,8 +350,9 @@ static void keeper_end(void)
 		ending = loop_now;
 	server_unlisten();
 	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i))
-			kill(shared->worker[i].pid, SIGTERM);
+		if (is_alive(i) && !hands[i].src.closed)
+			shutdown(hands[i].src.fd,
+				SHUT_WR); /* not TERM, which it may ignore as we do */
 }
 
 static int free_hand(void)

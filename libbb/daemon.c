@@ -47,7 +47,7 @@ static _Noreturn void wait_for(int report, pid_t pid)
 	if (n < 1) {
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
-		_exit(pty_status(status));
+		_exit(sig_status(status));
 	}
 	text_str(&t, "Daemon PID is ");
 	text_num(&t, pid);

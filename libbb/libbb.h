@@ -185,14 +185,14 @@ void loop_forget(void);
 
 /* ==== sig.c: signals as a source ==== */
 
-/* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop; SIGPIPE is
- * blocked.  After a fork sig_listen() is called again. */
+/* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop, but for those that
+ * whoever started us wants ignored; SIGPIPE is blocked.  After a fork sig_listen() is called again. */
 void sig_open(const int *signals);
 void sig_listen(void (*handle)(int));
-/* Whether whoever started us wants this signal ignored; to be asked before. */
-int sig_ignored(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
+/* 0-255 or 128+N from what wait(2) said. */
+int sig_status(int wait_status);
 
 /* ==== jail.c: where the command runs, and as whom ==== */
 
@@ -256,8 +256,6 @@ struct failure pty_spawned(int report);
 int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
 /* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
 int pty_fail_status(const struct failure *f, const struct command *c);
-/* 0-255 or 128+N from what wait(2) said. */
-int pty_status(int wait_status);
 
 /* ==== command.c: a server's command that is not there, or does not start ==== */
 

@@ -282,8 +282,3 @@ struct failure pty_spawned(int report)
 	close(report);
 	return f;
 }
-
-int pty_status(int wait_status)
-{
-	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}

@@ -222,7 +222,7 @@ struct failure session_start(struct session *s)
 
 void session_exited(struct session *s, int wait_status)
 {
-	s->status = pty_status(wait_status);
+	s->status = sig_status(wait_status);
 	s->exited = 1;
 	s->pty.pid = 0;
 	s->drain = DRAIN;
