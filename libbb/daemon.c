@@ -31,7 +31,7 @@ const char *daemon_home(void)
 	static char home[PATH_MAX] __attribute__((section(".bss.~home")));
 
 	if (!*home && syscall(SYS_getcwd, home, sizeof home) < 0) /* libc's brings malloc */
-		return "/";
+		die(1, "working directory: ", msg_errno());
 	return home;
 }
 

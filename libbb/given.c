@@ -61,7 +61,9 @@ void given_take(struct addr *a)
 
 	if (given < LOOP_MAX && !taken[given] && fits(a->kind, given))
 		fd = dup(given);
-	if (fd < 0 || fd >= LOOP_MAX)
+	if (fd >= LOOP_MAX)
+		die(1, a->text, ": more than 1024 descriptors are open");
+	if (fd < 0)
 		die(1, a->text,
 			a->kind == ADDR_FD ? ": not a listening socket" : ": not a connection");
 	let_go(0, fd);

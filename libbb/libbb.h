@@ -105,7 +105,10 @@ int io_pipe(int fd[2]); /* close-on-exec */
 void io_null(int fd);
 /* PID 1 may start with 0-2 closed: they are filled first, or a socket becomes stderr. */
 void io_fill_012(void);
-/* close_range(2); a loop before Linux 5.9. */
+/* Calls each() for every entry of a directory that is a number (of processes, descriptors) until it returns 1;
+ * whether it did, or -1 and errno.  Not for the directory's own descriptor. */
+int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of);
+/* close_range(2); before Linux 5.9 one by one, as /proc/self/fd has them, or all there can be. */
 void io_close_from(int first);
 
 /* ==== opt.c: options and numbers ==== */
@@ -194,6 +197,28 @@ void sig_default(void);
 /* 0-255 or 128+N from what wait(2) said. */
 int sig_status(int wait_status);
 
+/* ==== env.c: the command's environment ==== */
+
+/* NAME=VALUE (name with its "="; len bytes of value), which stays for good; or dies without memory. */
+char *env_make(const char *name, const char *value, size_t len);
+/* For execve(2), in mapped memory: the client's (strings one after the other, an empty one last; or 0), `set`
+ * (0 ends it), our own without LINES and COLUMNS; of two that have one name the first.  0 and errno. */
+char **env_list(char *client, char **set);
+
+/* ==== users.c: as whom the command runs ==== */
+
+enum { USERS_ENV = 5 };
+
+/* USER[:GROUP], names or numbers, is looked up now; or dies. */
+void users_set(const char *spec);
+/* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
+ * that /etc/passwd does not know has the home /, and the number for a name. */
+char **users_env(void);
+/* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
+const char *users_ids(uid_t u, gid_t g);
+/* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
+const char *users_become(void);
+
 /* ==== jail.c: where the command runs, and as whom ==== */
 
 /* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
@@ -256,7 +281,6 @@ struct failure pty_spawned(int report);
 int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
 /* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
 int pty_fail_status(const struct failure *f, const struct command *c);
-
 /* ==== command.c: a server's command that is not there, or does not start ==== */
 
 /* What is to be said about it. */
@@ -586,7 +610,7 @@ int tell_clock(struct teller *t);
 
 struct client;
 
-enum { SESSION_ENV = 1024 };
+enum { SESSION_ENV = 65536 };
 
 struct session {
 	struct source src; /* the master; first member */
@@ -599,8 +623,8 @@ struct session {
 	/* Sees each new pty before the command starts on it; a failure stops the start.  May be 0. */
 	struct failure (*opened)(const struct pty *p);
 	const struct command *command;
-	char *env; /* SESSION_ENV bytes of strings from the client, or 0 */
-	size_t env_len;
+	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
+	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
 	struct winsize size;
 	msec began, ended, kill_at, retry, read_at, gather_until;
 	uint64_t in_bytes;
