@@ -235,6 +235,15 @@ void jail_step_out(int back);
 /* In the child, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
 const char *jail_enter(void);
 
+/* ==== pgrp.c: signals for the process groups of a session ==== */
+
+/* Takes two descriptors, once; -1 and errno. */
+int pgrp_open(void);
+/* Signals the foreground process group of this master's terminal, if it is of the session that has the terminal
+ * (leader's, a process that was not waited for, when none has it): never a process of another session, even
+ * when a number was given again.  Not who may not be signalled (kill(2)). */
+void pgrp_signal(int master, pid_t leader, int sig);
+
 /* ==== pty.c: a pseudoterminal and the command on it ==== */
 
 struct pty {

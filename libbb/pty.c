@@ -47,6 +47,8 @@ static int slave_open(int master)
 
 int pty_open(struct pty *p, const struct winsize *size)
 {
+	if (pgrp_open())
+		return -1;
 	p->master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (p->master < 0)
 		return -1;
@@ -82,19 +84,20 @@ int pty_resize(const struct pty *p, const struct winsize *size)
 	return ioctl(p->master, TIOCSWINSZ, size);
 }
 
+/* The foreground group first: the terminal forgets it with the leader's end. */
 int pty_hangup(const struct pty *p, int sig)
 {
 	pid_t group = tcgetpgrp(p->master);
 	int failed = 0;
 
+	if (group != p->pid && group != tcgetsid(p->master)) { /* nobody is told twice */
+		pgrp_signal(p->master, p->pid, sig);
+		pgrp_signal(p->master, p->pid, SIGCONT);
+	}
 	if (p->pid > 0) {
 		if (kill(-p->pid, sig)) /* forked a moment ago it leads no group yet */
 			failed = kill(p->pid, sig);
 		kill(-p->pid, SIGCONT);
-	}
-	if (group > 0 && group != p->pid) {
-		kill(-group, sig);
-		kill(-group, SIGCONT);
 	}
 	return failed;
 }
@@ -111,14 +114,10 @@ static int signal_here(int sig)
 
 void pty_signal(const struct pty *p, int sig)
 {
-	pid_t group;
-
 	sig = signal_here(sig);
-	if (sig < 1 || sig >= _NSIG || !ioctl(p->master, TIOCSIG, sig))
-		return;
-	group = tcgetpgrp(p->master); /* no key of a terminal sends it, or no such ioctl */
-	if (group > 0)
-		kill(-group, sig);
+	/* the kernel sends to the group itself, not to a number, what a key of a terminal can send */
+	if (sig >= 1 && sig < _NSIG && ioctl(p->master, TIOCSIG, sig))
+		pgrp_signal(p->master, p->pid, sig);
 }
 
 int pty_fail_status(const struct failure *f, const struct command *c)
