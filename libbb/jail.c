@@ -2,7 +2,8 @@
  *
  * All of it happens in the command's process between fork and exec; the server, and with it the
  * sockets, stays in the outer world.  Only a process namespace is different, because it takes in
- * children, not the caller: a new one comes with clone(2); to join one the server itself steps in for the moment of the fork.
+ * children, not the caller: a new one comes with clone(2), and with it a process that stays as its init
+ * (init.c); to join one the server itself steps in for the moment of the fork.
  *
  *	clone (pid, user) -> join (-t) -> unshare (-N) -> hostname -> groups, group, user (users.c)
  *
@@ -64,6 +65,8 @@ static void set_spaces(const struct opt *o)
 			die(1, "-N ", o->value,
 				": not a list of uts, ipc, net, mnt, pid, cgroup, user");
 		unshared |= spaces[i].flag;
+		if (unshared & CLONE_NEWPID)
+			unshared |= CLONE_NEWNS; /* for its /proc */
 		s += len;
 		if (!*s)
 			return;
@@ -153,8 +156,11 @@ static const char *unshare_spaces(void)
 		return 0;
 	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0))
 		return "-N mnt";
-	if (unshared & CLONE_NEWPID) /* or ps would show the outer world; /proc may not exist */
-		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+	/* or ps would show the outer world; without a directory or a kernel for it there is no /proc */
+	if (unshared & CLONE_NEWPID &&
+		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0) &&
+		errno != ENOENT && errno != ENODEV)
+		return "-N pid: /proc";
 	return 0;
 }
 
@@ -190,6 +196,11 @@ void jail_check(void)
 int jail_joins(void)
 {
 	return join_pid != 0;
+}
+
+int jail_needs_init(void)
+{
+	return !!(unshared & CLONE_NEWPID);
 }
 
 unsigned jail_clone(void)

@@ -227,6 +227,8 @@ int jail_option(const struct opt *o, int letter);
 void jail_check(void);
 /* -t: whether the command exists is not known before. */
 int jail_joins(void);
+/* -N pid: init_fork() is due in the child. */
+int jail_needs_init(void);
 /* The CLONE_ flags to fork the command with (namespaces(7)). */
 unsigned jail_clone(void);
 /* The process namespace to join applies to children only: step in, fork, step out.  -1 and errno. */
@@ -234,6 +236,13 @@ int jail_step_in(int *back);
 void jail_step_out(int back);
 /* In the child, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
 const char *jail_enter(void);
+
+/* ==== init.c: the first process of a process namespace ==== */
+
+/* Forks in the first process of a new process namespace: 0 in the child, which is to
+ * become the command; -1 and errno.  The caller stays the namespace's init, lets go of all its descriptors, and
+ * ends with the child's status.  report: the writing end of a pipe that the server alone reads. */
+int init_fork(int report);
 
 /* ==== pgrp.c: signals for the process groups of a session ==== */
 
@@ -248,7 +257,7 @@ void pgrp_signal(int master, pid_t leader, int sig);
 
 struct pty {
 	int master, slave; /* master non-blocking; both close-on-exec; -1 when closed */
-	pid_t pid;         /* the session leader; 0 once reaped, and never signalled after that */
+	pid_t pid; /* the session leader, or its init; 0 once reaped, and never signalled after that */
 };
 
 struct command {

@@ -11,12 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -179,9 +179,8 @@ static int execute(const char *path, const void *of)
 }
 
 /* The child; does not return. */
-static int become(void *of)
+static _Noreturn void become(struct birth *b)
 {
-	struct birth *b = of;
 	const struct command *c = b->command;
 	const char *where;
 	int report = b->report[1];
@@ -189,6 +188,8 @@ static int become(void *of)
 	close(b->report[0]);
 	if (c->forget)
 		c->forget();
+	if (CFG_JAIL && jail_needs_init() && init_fork(report))
+		give_up(c, report, "fork");
 	setsid();
 	if (ioctl(b->pty->slave, TIOCSCTTY, 0))
 		give_up(c, report, "controlling terminal");
@@ -210,17 +211,26 @@ static int become(void *of)
 	give_up(c, report, c->argv[0]);
 }
 
-/* fork, or clone for what only clone does; the child's stack is its own copy. */
+/* fork(2) into new namespaces, with clone(2) itself: libc's wants another stack, and this child goes on with its
+ * copy of ours. */
+static pid_t fork_into(unsigned flags)
+{
+#ifdef __s390__ /* where the stack is the first argument */
+	return syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
+#else
+	return syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
 static pid_t give_birth(struct birth *b)
 {
-	static _Alignas(16) char stack[16384] LARGE;
 	unsigned flags = CFG_JAIL ? jail_clone() : 0;
 	pid_t pid;
 	int back;
 
 	if (CFG_JAIL && jail_step_in(&back))
 		return -1;
-	pid = flags ? clone(become, stack + sizeof stack, flags | SIGCHLD, b) : _Fork();
+	pid = flags ? fork_into(flags) : _Fork();
 	if (!pid)
 		become(b);
 	if (CFG_JAIL)
