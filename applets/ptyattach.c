@@ -488,8 +488,8 @@ int ptyattach_main(char **argv, const char *options)
 	if (CFG_KEYED && keyed)
 		shake_start(0);
 	open_input();
-	signal(SIGCHLD, SIG_IGN);                /* the one who looks names up */
-	sig_open(signals + sig_ignored(SIGHUP)); /* nohup(1) */
+	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
+	sig_open(signals);
 	sig_listen(on_signal);
 	if (reconnect)
 		make_raw(); /* what is typed while nobody is there is for nobody */

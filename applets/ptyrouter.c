@@ -167,6 +167,7 @@ static void control_ready(struct source *src, unsigned what)
 static void serve(struct slot *slot, void (*stats)(struct text *))
 {
 	own = slot;
+	pgrp_open();
 	loop_add(&worker);
 	seat_init(count_session);
 	server_signals(worker_end, seats_reaped, 0);
@@ -350,8 +351,9 @@ static void keeper_end(void)
 		ending = loop_now;
 	server_unlisten();
 	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i))
-			kill(shared->worker[i].pid, SIGTERM);
+		if (is_alive(i) && !hands[i].src.closed)
+			shutdown(hands[i].src.fd,
+				SHUT_WR); /* not TERM, which it may ignore as we do */
 }
 
 static int free_hand(void)

@@ -214,6 +214,7 @@ int ptyshim_main(char **argv, const char *options)
 	server_listen(&o, accepted);
 	command_find(&server.command);
 	server_start();
+	pgrp_open();
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
 	session.feed = client_feed;

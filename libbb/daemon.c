@@ -31,7 +31,7 @@ const char *daemon_home(void)
 	static char home[PATH_MAX] __attribute__((section(".bss.~home")));
 
 	if (!*home && syscall(SYS_getcwd, home, sizeof home) < 0) /* libc's brings malloc */
-		return "/";
+		die(1, "working directory: ", msg_errno());
 	return home;
 }
 
@@ -47,7 +47,7 @@ static _Noreturn void wait_for(int report, pid_t pid)
 	if (n < 1) {
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
-		_exit(pty_status(status));
+		_exit(sig_status(status));
 	}
 	text_str(&t, "Daemon PID is ");
 	text_num(&t, pid);

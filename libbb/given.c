@@ -62,7 +62,7 @@ void given_take(struct addr *a)
 	if (given < LOOP_MAX && !taken[given] && fits(a->kind, given))
 		fd = dup(given);
 	if (fd >= LOOP_MAX)
-		die(1, a->text, ": too many descriptors were inherited");
+		die(1, a->text, ": more than 1024 descriptors are open");
 	if (fd < 0)
 		die(1, a->text,
 			a->kind == ADDR_FD ? ": not a listening socket" : ": not a connection");

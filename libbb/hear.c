@@ -91,8 +91,12 @@ static void env(struct client *c, const struct frame *f)
 	struct session *s = c->session;
 	char *to;
 
-	if (!s || !s->env || s->started || f->size + 3 > SESSION_ENV - (int)s->env_len)
+	if (!s || !s->env || s->started)
 		return;
+	if (f->size + 3 > SESSION_ENV - (int)s->env_len) {
+		s->env_len = SESSION_ENV + 1; /* more than fits: the start fails */
+		return;
+	}
 	to = s->env + s->env_len + 1;
 	memcpy(to + f->size - f->left - f->len, f->part, f->len);
 	to[f->size] = '\0';

@@ -107,17 +107,60 @@ void io_fill_012(void)
 	close(fd);
 }
 
+int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of)
+{
+	struct entry { /* getdents64(2) */
+		uint64_t inode, offset;
+		unsigned short size;
+		unsigned char type;
+		char name[];
+	};
+	_Alignas(struct entry) char buf[2048];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	while (!found && (n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
+		for (ssize_t at = 0; !found && at < n;) {
+			const struct entry *e = (const struct entry *)(buf + at);
+			const char *c = e->name;
+			unsigned number = 0;
+
+			while (*c >= '0' && *c <= '9')
+				number = number * 10 + (*c++ - '0');
+			if (!*c && (int)number != fd)
+				found = each(number, of);
+			at += e->size;
+		}
+	close(fd);
+	return found;
+}
+
+static int close_one(unsigned fd, void *first)
+{
+	if ((int)fd >= *(int *)first)
+		close(fd);
+	return 0;
+}
+
 void io_close_from(int first)
 {
+	enum {
+		NR_OPEN = 1 << 20
+	}; /* the kernel's own limit, unless root raised it (proc_sys_fs(5)) */
 	struct rlimit limit;
-	int max = 65536;
+	rlim_t max = NR_OPEN;
 
 #ifdef SYS_close_range
 	if (!syscall(SYS_close_range, first, ~0U, 0))
 		return;
 #endif
-	if (!prlimit(0, RLIMIT_NOFILE, 0, &limit) && limit.rlim_cur < (rlim_t)max)
-		max = limit.rlim_cur;
-	for (int fd = first; fd < max; fd++)
+	if (io_numbers("/proc/self/fd", close_one, &first) >= 0)
+		return;
+	/* they may be above a limit that was lowered later, but not above the one it can be raised to */
+	if (!prlimit(0, RLIMIT_NOFILE, 0, &limit) && limit.rlim_max < max)
+		max = limit.rlim_max;
+	for (int fd = first; fd < (int)max; fd++)
 		close(fd);
 }

@@ -2,13 +2,10 @@
  *
  * All of it happens in the command's process between fork and exec; the server, and with it the
  * sockets, stays in the outer world.  Only a process namespace is different, because it takes in
- * children, not the caller: a new one comes with clone(2), and to join one the server itself steps
- * in for the moment of the fork.
+ * children, not the caller: a new one comes with clone(2), and with it a process that stays as its init
+ * (init.c); to join one the server itself steps in for the moment of the fork.
  *
- *	clone (pid, user) -> join (-t) -> unshare (-N) -> hostname -> groups, group, user
- *
- * Names of users are looked up at start in /etc/passwd and /etc/group, read here because libc's way
- * costs 22 KB (allocation, stdio, nscd).
+ *	clone (pid, user) -> join (-t) -> unshare (-N) -> hostname -> groups, group, user (users.c)
  *
  * config JAIL y users, namespaces and hostname of the command (-u, -N, -t, -H)
  */
@@ -28,14 +25,7 @@
 #define CLONE_NEWCGROUP 0x02000000
 #endif
 
-/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
-#ifdef SYS_setuid32
-enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
-#else
-enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
-#endif
-
-enum { GROUPS = 64, FIELDS = 4, AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
+enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
 
 static const struct {
 	const char *name;
@@ -55,138 +45,8 @@ enum { SPACES = sizeof spaces / sizeof *spaces };
 static unsigned unshared;
 static unsigned long join_pid;
 static const char *hostname;
-static char has_user;
-static uid_t uid, outer_uid;
-static gid_t gid, outer_gid;
-static gid_t groups[GROUPS] LARGE;
-static int group_count;
-static char user_name[256]; /* as /etc/passwd has it, or empty */
-
-/* ---- users ---- */
-
-/* Every line of a colon-separated file, cut into its first fields, until each() returns 1. */
-static int scan(const char *path, int (*each)(char **field, const char *key), const char *key)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), found = 0;
-	struct stat st;
-	char *text, *end, *eol;
-	size_t size;
-
-	if (fd < 0 || fstat(fd, &st) || !st.st_size)
-		return 0;
-	size = st.st_size + 1; /* the last line need not end in a newline */
-	text = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (text == MAP_FAILED)
-		return 0;
-	end = text + (read(fd, text, st.st_size) == st.st_size ? st.st_size : 0);
-	close(fd);
-	for (char *p = text; !found && p < end; p = eol + 1) {
-		char *field[FIELDS] = {0};
-
-		eol = memchr(p, '\n', end - p);
-		if (!eol)
-			eol = end;
-		*eol = '\0';
-		for (int i = 0; p && i < FIELDS; i++) {
-			field[i] = p;
-			p = strchr(p, ':');
-			if (p)
-				*p++ = '\0';
-		}
-		found = field[FIELDS - 1] && each(field, key);
-	}
-	munmap(text, size);
-	return found;
-}
-
-static int is_number(const char *s, unsigned long *n)
-{
-	return !num_parse(s, 10, 0xfffffffe, n);
-}
-
-/* name:password:uid:gid:... */
-static int user_line(char **field, const char *key)
-{
-	struct text t = {user_name, user_name + sizeof user_name - 1};
-	unsigned long u, g, wanted;
-
-	if (!is_number(field[2], &u) || !is_number(field[3], &g))
-		return 0;
-	if (strcmp(field[0], key) && !(is_number(key, &wanted) && wanted == u))
-		return 0;
-	uid = u;
-	gid = g;
-	text_str(&t, field[0]);
-	*t.at = '\0';
-	return 1;
-}
-
-/* name:password:gid:user,user... */
-static int group_line(char **field, const char *key)
-{
-	unsigned long g;
-
-	if (!is_number(field[2], &g) || strcmp(field[0], key))
-		return 0;
-	gid = g;
-	return 1;
-}
-
-static int member_line(char **field, const char *user)
-{
-	size_t len = strlen(user);
-	unsigned long g;
-
-	if (!is_number(field[2], &g))
-		return 0;
-	for (const char *m = field[3]; *m; m = strchrnul(m, ','), m += *m == ',')
-		if (!strncmp(m, user, len) && (!m[len] || m[len] == ',')) {
-			groups[group_count++] = g;
-			break;
-		}
-	return group_count == GROUPS;
-}
-
-static void set_user(const struct opt *o)
-{
-	static char user[256] LARGE;
-	char *group;
-	unsigned long n;
-
-	if (strlen(o->value) >= sizeof user)
-		die(1, "-u ", o->value, ": no such user");
-	strcpy(user, o->value);
-	group = strchr(user, ':');
-	if (group)
-		*group++ = '\0';
-	if (!scan("/etc/passwd", user_line, user)) {
-		if (!is_number(user, &n))
-			die(1, "-u ", user, ": no such user");
-		uid = gid = n; /* not group 0, whatever the table lacks */
-	}
-	if (group && is_number(group, &n))
-		gid = n;
-	else if (group && !scan("/etc/group", group_line, group))
-		die(1, "-u ", group, ": no such group");
-	if (!group && *user_name)
-		scan("/etc/group", member_line, user_name);
-	if (group_count < GROUPS)
-		groups[group_count++] = gid;
-	has_user = 1;
-}
-
-static const char *become_user(void)
-{
-	if (!has_user)
-		return 0;
-	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
-		return "terminal";
-	if (syscall(SETGROUPS, group_count, groups) && !(errno == EPERM && uid == geteuid()))
-		return "setgroups";
-	if (syscall(SETGID, gid))
-		return "setgid";
-	return syscall(SETUID, uid) ? "setuid" : 0;
-}
+static uid_t outer_uid;
+static gid_t outer_gid;
 
 /* ---- namespaces ---- */
 
@@ -205,6 +65,8 @@ static void set_spaces(const struct opt *o)
 			die(1, "-N ", o->value,
 				": not a list of uts, ipc, net, mnt, pid, cgroup, user");
 		unshared |= spaces[i].flag;
+		if (unshared & CLONE_NEWPID)
+			unshared |= CLONE_NEWNS; /* for its /proc */
 		s += len;
 		if (!*s)
 			return;
@@ -283,7 +145,7 @@ static const char *map_user(void)
 	if (put("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
 		put("/proc/self/gid_map", "0 ", outer_gid, " 1"))
 		return "-N user";
-	return syscall(SETGID, 0) || syscall(SETUID, 0) ? "-N user" : 0;
+	return users_ids(0, 0) ? "-N user" : 0;
 }
 
 static const char *unshare_spaces(void)
@@ -294,8 +156,11 @@ static const char *unshare_spaces(void)
 		return 0;
 	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0))
 		return "-N mnt";
-	if (unshared & CLONE_NEWPID) /* or ps would show the outer world; /proc may not exist */
-		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+	/* or ps would show the outer world; without a directory or a kernel for it there is no /proc */
+	if (unshared & CLONE_NEWPID &&
+		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0) &&
+		errno != ENOENT && errno != ENODEV)
+		return "-N pid: /proc";
 	return 0;
 }
 
@@ -305,7 +170,7 @@ int jail_option(const struct opt *o, int letter)
 {
 	switch (letter) {
 	case 'u':
-		set_user(o);
+		users_set(o->value);
 		break;
 	case 'N':
 		set_spaces(o);
@@ -331,6 +196,11 @@ void jail_check(void)
 int jail_joins(void)
 {
 	return join_pid != 0;
+}
+
+int jail_needs_init(void)
+{
+	return !!(unshared & CLONE_NEWPID);
 }
 
 unsigned jail_clone(void)
@@ -383,5 +253,5 @@ const char *jail_enter(void)
 		bad = unshare_spaces();
 	if (!bad && hostname && sethostname(hostname, strlen(hostname)))
 		bad = "-H";
-	return bad ? bad : become_user();
+	return bad ? bad : users_become();
 }

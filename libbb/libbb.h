@@ -108,7 +108,10 @@ int io_descriptors(int n);
 void io_null(int fd);
 /* PID 1 may start with 0-2 closed: they are filled first, or a socket becomes stderr. */
 void io_fill_012(void);
-/* close_range(2); a loop before Linux 5.9. */
+/* Calls each() for every entry of a directory that is a number (of processes, descriptors) until it returns 1;
+ * whether it did, or -1 and errno.  Not for the directory's own descriptor. */
+int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of);
+/* close_range(2); before Linux 5.9 one by one, as /proc/self/fd has them, or all there can be. */
 void io_close_from(int first);
 
 /* ==== opt.c: options and numbers ==== */
@@ -192,14 +195,36 @@ void loop_forget(void);
 
 /* ==== sig.c: signals as a source ==== */
 
-/* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop; SIGPIPE is
- * blocked.  After a fork sig_listen() is called again. */
+/* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop, but for those that
+ * whoever started us wants ignored; SIGPIPE is blocked.  After a fork sig_listen() is called again. */
 void sig_open(const int *signals);
 void sig_listen(void (*handle)(int));
-/* Whether whoever started us wants this signal ignored; to be asked before. */
-int sig_ignored(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
+/* 0-255 or 128+N from what wait(2) said. */
+int sig_status(int wait_status);
+
+/* ==== env.c: the command's environment ==== */
+
+/* NAME=VALUE (name with its "="; len bytes of value), which stays for good; or dies without memory. */
+char *env_make(const char *name, const char *value, size_t len);
+/* For execve(2), in mapped memory: the client's (strings one after the other, an empty one last; or 0), `set`
+ * (0 ends it), our own without LINES and COLUMNS; of two that have one name the first.  0 and errno. */
+char **env_list(char *client, char **set);
+
+/* ==== users.c: as whom the command runs ==== */
+
+enum { USERS_ENV = 5 };
+
+/* USER[:GROUP], names or numbers, is looked up now; or dies. */
+void users_set(const char *spec);
+/* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
+ * that /etc/passwd does not know has the home /, and the number for a name. */
+char **users_env(void);
+/* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
+const char *users_ids(uid_t u, gid_t g);
+/* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
+const char *users_become(void);
 
 /* ==== jail.c: where the command runs, and as whom ==== */
 
@@ -209,6 +234,8 @@ int jail_option(const struct opt *o, int letter);
 void jail_check(void);
 /* -t: whether the command exists is not known before. */
 int jail_joins(void);
+/* -N pid: init_fork() is due in the child. */
+int jail_needs_init(void);
 /* The CLONE_ flags to fork the command with (namespaces(7)). */
 unsigned jail_clone(void);
 /* The process namespace to join applies to children only: step in, fork, step out.  -1 and errno. */
@@ -217,11 +244,27 @@ void jail_step_out(int back);
 /* In the child, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
 const char *jail_enter(void);
 
+/* ==== init.c: the first process of a process namespace ==== */
+
+/* Forks in the first process of a new process namespace: 0 in the child, which is to
+ * become the command; -1 and errno.  The caller stays the namespace's init, lets go of all its descriptors, and
+ * ends with the child's status.  report: the writing end of a pipe that the server alone reads. */
+int init_fork(int report);
+
+/* ==== pgrp.c: signals for the process groups of a session ==== */
+
+/* Once in a process that has sessions, and not before it was forked: takes two descriptors, or dies. */
+void pgrp_open(void);
+/* Signals the foreground process group of this master's terminal, if it is of the session that has the terminal
+ * (leader's, a process that was not waited for, when none has it): never a process of another session, even
+ * when a number was given again.  Not who may not be signalled (kill(2)). */
+void pgrp_signal(int master, pid_t leader, int sig);
+
 /* ==== pty.c: a pseudoterminal and the command on it ==== */
 
 struct pty {
 	int master, slave; /* master non-blocking; both close-on-exec; -1 when closed */
-	pid_t pid;         /* the session leader; 0 once reaped, and never signalled after that */
+	pid_t pid; /* the session leader, or its init; 0 once reaped, and never signalled after that */
 };
 
 struct command {
@@ -263,9 +306,6 @@ struct failure pty_spawned(int report);
 int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
 /* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
 int pty_fail_status(const struct failure *f, const struct command *c);
-/* 0-255 or 128+N from what wait(2) said. */
-int pty_status(int wait_status);
-
 /* ==== command.c: a server's command that is not there, or does not start ==== */
 
 /* What is to be said about it. */
@@ -621,7 +661,7 @@ int tell_clock(struct teller *t);
 
 struct client;
 
-enum { SESSION_ENV = 1024 };
+enum { SESSION_ENV = 65536 };
 
 struct session {
 	struct source src; /* the master; first member */
@@ -634,8 +674,8 @@ struct session {
 	/* Sees each new pty before the command starts on it; a failure stops the start.  May be 0. */
 	struct failure (*opened)(const struct pty *p);
 	const struct command *command;
-	char *env; /* SESSION_ENV bytes of strings from the client, or 0 */
-	size_t env_len;
+	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
+	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
 	struct winsize size;
 	msec began, ended, kill_at, retry, read_at, gather_until;
 	uint64_t in_bytes;

@@ -11,13 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
 
@@ -26,8 +26,6 @@
 #endif
 
 const char pty_what[] = "pseudoterminal";
-
-extern char **environ;
 
 static int slave_open(int master)
 {
@@ -84,19 +82,20 @@ int pty_resize(const struct pty *p, const struct winsize *size)
 	return ioctl(p->master, TIOCSWINSZ, size);
 }
 
+/* The foreground group first: the terminal forgets it with the leader's end. */
 int pty_hangup(const struct pty *p, int sig)
 {
 	pid_t group = tcgetpgrp(p->master);
 	int failed = 0;
 
+	if (group != p->pid && group != tcgetsid(p->master)) { /* nobody is told twice */
+		pgrp_signal(p->master, p->pid, sig);
+		pgrp_signal(p->master, p->pid, SIGCONT);
+	}
 	if (p->pid > 0) {
 		if (kill(-p->pid, sig)) /* forked a moment ago it leads no group yet */
 			failed = kill(p->pid, sig);
 		kill(-p->pid, SIGCONT);
-	}
-	if (group > 0 && group != p->pid) {
-		kill(-group, sig);
-		kill(-group, SIGCONT);
 	}
 	return failed;
 }
@@ -113,44 +112,10 @@ static int signal_here(int sig)
 
 void pty_signal(const struct pty *p, int sig)
 {
-	pid_t group;
-
 	sig = signal_here(sig);
-	if (sig < 1 || sig >= _NSIG || !ioctl(p->master, TIOCSIG, sig))
-		return;
-	group = tcgetpgrp(p->master); /* no key of a terminal sends it, or no such ioctl */
-	if (group > 0)
-		kill(-group, sig);
-}
-
-static char *env_list[1024] LARGE;
-
-/* Unless the name is there already: the first one counts. */
-static int env_add(int n, char *var)
-{
-	size_t len = strchrnul(var, '=') - var + 1;
-	int i = 0;
-
-	while (i < n && strncmp(env_list[i], var, len))
-		i++;
-	if (i < n || n == 1023)
-		return n;
-	env_list[n] = var;
-	return n + 1;
-}
-
-/* `more` (strings one after the other, an empty one last), `set`, and the server's own. */
-static void set_environment(char **set, char *more)
-{
-	int n = 0;
-
-	for (; more && *more; more += strlen(more) + 1)
-		n = env_add(n, more);
-	while (*set)
-		n = env_add(n, *set++);
-	for (char **e = environ; *e; e++)
-		n = env_add(n, *e);
-	env_list[n] = 0;
+	/* the kernel sends to the group itself, not to a number, what a key of a terminal can send */
+	if (sig >= 1 && sig < _NSIG && ioctl(p->master, TIOCSIG, sig))
+		pgrp_signal(p->master, p->pid, sig);
 }
 
 int pty_fail_status(const struct failure *f, const struct command *c)
@@ -196,60 +161,74 @@ int pty_find(const char *name, int (*try)(const char *path, const void *of), con
 	}
 }
 
-static int execute(const char *path, const void *of)
-{
-	const struct command *c = of;
-
-	execve(path, c->argv, env_list);
-	return errno;
-}
-
 struct birth {
 	const struct pty *pty;
 	const struct command *command;
-	char *env;
-	int report;
+	char *env, **environment;
+	int report[2];
 };
 
-/* The child; does not return. */
-static int become(void *of)
+static int execute(const char *path, const void *of)
 {
 	const struct birth *b = of;
+
+	execve(path, b->command->argv, b->environment);
+	return errno;
+}
+
+/* The child; does not return. */
+static _Noreturn void become(struct birth *b)
+{
 	const struct command *c = b->command;
 	const char *where;
+	int report = b->report[1];
 
+	close(b->report[0]);
 	if (c->forget)
 		c->forget();
+	if (CFG_JAIL && jail_needs_init() && init_fork(report))
+		give_up(c, report, "fork");
 	setsid();
 	if (ioctl(b->pty->slave, TIOCSCTTY, 0))
-		give_up(c, b->report, "controlling terminal");
+		give_up(c, report, "controlling terminal");
 	for (int fd = 0; fd < 3; fd++)
 		dup2(b->pty->slave, fd);
 	if (chdir(c->home))
-		give_up(c, b->report, c->home);
+		give_up(c, report, c->home);
 	if (CFG_JAIL && (where = jail_enter()))
-		give_up(c, b->report, where);
+		give_up(c, report, where);
 	if (c->dir && chdir(c->dir))
-		give_up(c, b->report, c->dir);
+		give_up(c, report, c->dir);
 	umask(c->umask);
 	prlimit(0, RLIMIT_NOFILE, &c->files, 0);
 	sig_default();
-	set_environment(c->env, b->env);
-	errno = pty_find(c->argv[0], execute, c);
-	give_up(c, b->report, c->argv[0]);
+	b->environment = env_list(b->env, c->env);
+	if (!b->environment)
+		give_up(c, report, "environment");
+	errno = pty_find(c->argv[0], execute, b);
+	give_up(c, report, c->argv[0]);
 }
 
-/* fork, or clone for what only clone does; the child's stack is its own copy. */
+/* fork(2) into new namespaces, with clone(2) itself: libc's wants another stack, and this child goes on with its
+ * copy of ours. */
+static pid_t fork_into(unsigned flags)
+{
+#ifdef __s390__ /* where the stack is the first argument */
+	return syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
+#else
+	return syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
 static pid_t give_birth(struct birth *b)
 {
-	static _Alignas(16) char stack[16384] LARGE;
 	unsigned flags = CFG_JAIL ? jail_clone() : 0;
 	pid_t pid;
 	int back;
 
 	if (CFG_JAIL && jail_step_in(&back))
 		return -1;
-	pid = flags ? clone(become, stack + sizeof stack, flags | SIGCHLD, b) : _Fork();
+	pid = flags ? fork_into(flags) : _Fork();
 	if (!pid)
 		become(b);
 	if (CFG_JAIL)
@@ -259,17 +238,15 @@ static pid_t give_birth(struct birth *b)
 
 int pty_spawn(struct pty *p, const struct command *c, char *env)
 {
-	int report[2];
-	struct birth b = {p, c, env, 0};
+	struct birth b = {.pty = p, .command = c, .env = env};
 
-	if (io_pipe(report))
+	if (io_pipe(b.report))
 		return -1;
-	b.report = report[1];
 	p->pid = give_birth(&b);
-	close(report[1]);
+	close(b.report[1]);
 	if (p->pid > 0)
-		return report[0];
-	close(report[0]);
+		return b.report[0];
+	close(b.report[0]);
 	return -1;
 }
 
@@ -281,9 +258,4 @@ struct failure pty_spawned(int report)
 		;
 	close(report);
 	return f;
-}
-
-int pty_status(int wait_status)
-{
-	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }

@@ -11,7 +11,7 @@
 #include "libbb.h"
 
 enum {
-	RING = 64 * 1024,
+	RING = SESSION_ENV, /* which it holds at first */
 	FIRST_PACKET = 50,  /* ms for sizes to come after the first packet */
 	FIRST_HELLO = 1000, /* ms for an extended client to say go */
 	EOF_AGAIN = 250,    /* ms, then twice that */

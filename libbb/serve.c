@@ -23,7 +23,7 @@
  * option[STATS] -S ADDR  statistics: whoever connects gets one JSON object
  * option -F  stay in the foreground
  * option -p FILE  pid file, removed at the end
- * option[JAIL] -u USER[:GROUP]  run COMMAND as (names or numbers)
+ * option[JAIL] -u USER[:GROUP]  run COMMAND as (names or numbers), with HOME, USER, LOGNAME and SHELL of that user
  * option[JAIL] -H NAME  hostname of the new or joined UTS namespace
  * option[JAIL] -N NS[,NS]...  unshare uts, ipc, net, mnt, pid, cgroup, user
  * option[JAIL] -t PID  join the namespaces, root and directory of process PID
@@ -45,7 +45,7 @@ enum {
 	PAUSE = 1000,
 	STATS = -1,
 	TELL = 4,                                   /* descriptors for clients that are refused */
-	START_FILES = 2 + 1 + SESSION_FILES + TELL, /* a worker's control sockets, a client, ... */
+	START_FILES = 4 + 1 + SESSION_FILES + TELL, /* control sockets, pgrp_open(), a client, ... */
 };
 
 struct listener {
@@ -164,15 +164,15 @@ static int first_client(void)
 
 static void set_env(void)
 {
-	static char socket_env[ADDR_HOST_MAX + 64], vt102[] = "TERM=vt102", *env[4];
-	struct text t = {socket_env, socket_env + sizeof socket_env - 1};
+	static char vt102[] = "TERM=vt102", *env[USERS_ENV + 2];
+	const char *where = addrs[first_client()].text;
 	int n = 0;
 
-	text_str(&t, "PTYBOX_SOCKET=");
-	text_str(&t, addrs[first_client()].text);
-	env[n++] = socket_env;
+	env[n++] = env_make("PTYBOX_SOCKET=", where, strlen(where));
 	if (!getenv("TERM"))
 		env[n++] = vt102;
+	for (char **user = CFG_JAIL ? users_env() : env + n; *user; user++)
+		env[n++] = *user;
 	server.command.env = env;
 }
 

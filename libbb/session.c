@@ -191,6 +191,8 @@ struct failure session_begin(struct session *s, int *report)
 	s->src.fd = -1;
 	s->started = 1;
 	s->began = loop_now;
+	if (s->env && s->env_len > SESSION_ENV)
+		return (struct failure){"environment", E2BIG};
 	if (pty_open(&s->pty, &s->size))
 		return (struct failure){pty_what, errno};
 	if (CFG_CONSOLE && s->opened)
@@ -222,7 +224,7 @@ struct failure session_start(struct session *s)
 
 void session_exited(struct session *s, int wait_status)
 {
-	s->status = pty_status(wait_status);
+	s->status = sig_status(wait_status);
 	s->exited = 1;
 	s->pty.pid = 0;
 	s->drain = DRAIN;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "libbb.h"
 
@@ -37,11 +38,14 @@ static void disposition_default(int sig)
 	syscall(SYS_rt_sigaction, sig, zeros, 0, _NSIG / 8);
 }
 
-int sig_ignored(int sig)
+/* What whoever started us wants ignored stays so when it would end a program, which is what it is about
+ * (nohup(1), a shell's &); what the kernel ignores by itself is always heard. */
+static int is_ignored(int sig)
 {
 	struct sigaction act;
 
-	return !sigaction(sig, 0, &act) && act.sa_handler == SIG_IGN;
+	return sig != SIGCHLD && sig != SIGCONT && sig != SIGWINCH && !sigaction(sig, 0, &act) &&
+	       act.sa_handler == SIG_IGN;
 }
 
 void sig_open(const int *signals)
@@ -50,8 +54,10 @@ void sig_open(const int *signals)
 
 	sigemptyset(&set);
 	for (; *signals; signals++) {
+		if (is_ignored(*signals))
+			continue;
 		sigaddset(&set, *signals);
-		disposition_default(*signals); /* an ignored SIGCHLD or SIGHUP may be inherited */
+		disposition_default(*signals); /* an ignored SIGCHLD may be inherited */
 	}
 	source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (source.fd < 0)
@@ -74,4 +80,9 @@ void sig_default(void)
 		disposition_default(i);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, 0);
+}
+
+int sig_status(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }

@@ -61,7 +61,7 @@ static void welcomed(struct teller *t)
 	if (t->watch)
 		wire_frame(&t->wire, FRAME_WATCH, 0, 0);
 	for (char **e = environ; *e; e++)
-		if (env_wanted(*e) && strlen(*e) < 256 && queue_room(&t->wire.out) > 512)
+		if (env_wanted(*e) && queue_room(&t->wire.out) > strlen(*e) + 512)
 			wire_frame(&t->wire, FRAME_ENV, strlen(*e), *e);
 	wire_frame(&t->wire, FRAME_DATA, 0, 0); /* go */
 }

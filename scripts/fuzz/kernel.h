@@ -399,6 +399,7 @@ int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 pid_t __wrap__Fork(void);
 pid_t __wrap_tcgetpgrp(int fd);
+void __wrap_pgrp_signal(int master, pid_t leader, int sig);
 int __wrap_kill(pid_t pid, int sig);
 
 static void socket_close(struct link *l)
@@ -520,9 +521,15 @@ pid_t __wrap_tcgetpgrp(int fd)
 	return COMMAND + 1; /* a job of its */
 }
 
+void __wrap_pgrp_signal(int master, pid_t leader, int sig)
+{
+	assert(file_of(master)->kind == MASTER && leader == COMMAND);
+	signalled(sig);
+}
+
 int __wrap_kill(pid_t pid, int sig)
 {
-	assert(pid == -COMMAND || pid == -COMMAND - 1);
+	assert(pid == -COMMAND);
 	signalled(sig);
 	return 0;
 }

@@ -10,7 +10,7 @@
  *
  * The functions that this target or kernel.h stands in for, one way or the other:
  * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt _Fork
- * wrap tcgetpgrp kill key_random key_random_wait hear hear_nothing_more session_input
+ * wrap tcgetpgrp pgrp_signal kill key_random key_random_wait hear hear_nothing_more session_input
  * wrap br_ec_c25519_m31
  */
 #include <bearssl.h>

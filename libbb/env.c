@@ -1,0 +1,85 @@
+/* env.c: the command's environment.
+ *
+ *	the client's -> what the server sets (PTYBOX_SOCKET, -u) -> the server's own
+ *
+ * Of two variables with one name the first in this order counts; what the server inherited is passed on
+ * as it is, however much that is.  Whether it is too much is the kernel's decision: execve(2) then says
+ * E2BIG, and the start fails with that.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "libbb.h"
+
+static void *map(size_t size)
+{
+	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? 0 : p;
+}
+
+char *env_make(const char *name, const char *value, size_t len)
+{
+	enum { PIECE = 4096 };
+	static char *at, *end;
+	size_t before = strlen(name), size = before + len + 1;
+	char *var;
+
+	if ((size_t)(end - at) < size) {
+		size_t piece = size > PIECE ? size : PIECE;
+
+		at = map(piece);
+		if (!at)
+			die(1, name, " ", msg_errno());
+		end = at + piece;
+	}
+	var = at;
+	at += size; /* the last byte stays NUL */
+	memcpy(var, name, before);
+	memcpy(var + before, value, len);
+	return var;
+}
+
+static int is_set(char **list, int n, const char *var)
+{
+	size_t len = strchrnul(var, '=') - var + 1;
+
+	for (int i = 0; i < n; i++)
+		if (!strncmp(list[i], var, len))
+			return 1;
+	return 0;
+}
+
+/* The size that whoever started the server had: programs would believe it before the terminal's own. */
+static int is_size(const char *var)
+{
+	return !strncmp(var, "LINES=", 6) || !strncmp(var, "COLUMNS=", 8);
+}
+
+char **env_list(char *client, char **set)
+{
+	size_t count = 1;
+	char **list;
+	int n = 0, ours;
+
+	for (char *c = client; c && *c; c += strlen(c) + 1)
+		count++;
+	for (char **s = set; *s; s++)
+		count++;
+	for (char **e = environ; *e; e++)
+		count++;
+	list = map(count * sizeof *list);
+	if (!list)
+		return 0;
+	for (; client && *client; client += strlen(client) + 1)
+		if (!is_set(list, n, client))
+			list[n++] = client;
+	for (; *set; set++)
+		if (!is_set(list, n, *set))
+			list[n++] = *set;
+	ours = n;
+	for (char **e = environ; *e; e++)
+		if (!is_size(*e) && !is_set(list, ours, *e))
+			list[n++] = *e;
+	return list;
+}

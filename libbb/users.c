@@ -1,0 +1,221 @@
+/* users.c: as whom the command runs (-u), from /etc/passwd and /etc/group.
+ *
+ * The tables are read here because libc's way costs 22 KB (allocation, stdio, nscd).  They are looked at
+ * as they lie in the page cache, so neither a line nor a file is too long; a line that makes no sense is
+ * for others.  A name counts before a number that looks the same (chown(1) does it so).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "libbb.h"
+
+/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
+#ifdef SYS_setuid32
+enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
+#else
+enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
+#endif
+
+enum { NAME, PASSWORD, ID, GROUP, COMMENT, HOME, SHELL, FIELDS, MEMBERS = GROUP };
+enum { GROUPS = 65536 }; /* NGROUPS_MAX */
+
+struct field {
+	const char *at;
+	size_t len;
+};
+
+static char is_set;
+static uid_t uid;
+static gid_t gid, *groups; /* room for GROUPS, mapped */
+static int group_count;
+static struct field name; /* as /etc/passwd has it */
+static char *environment[USERS_ENV];
+
+/* Every line of a colon-separated file, cut into fields, until each() returns 1.  The file stays mapped when it
+ * does. */
+static int scan(const char *path, int (*each)(const struct field *f, const struct field *key),
+	const struct field *key)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st = {0};
+	const char *text, *end, *eol;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st))
+		die(1, path, ": ", msg_errno());
+	if (!st.st_size)
+		return close(fd);
+	text = mmap(0, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		die(1, path, ": ", msg_errno());
+	close(fd);
+	end = text + st.st_size;
+	for (const char *p = text; p < end; p = eol + 1) {
+		struct field field[FIELDS] = {{0}};
+		const char *last, *colon;
+
+		eol = memchr(p, '\n', end - p);
+		eol = eol ? eol : end;
+		last = eol - (eol > p && eol[-1] == '\r');
+		for (int i = 0; i < FIELDS && p <= last; i++, p = colon + 1) {
+			colon = memchr(p, ':', last - p);
+			colon = colon ? colon : last;
+			field[i] = (struct field){p, colon - p};
+		}
+		if (field[NAME].len && each(field, key))
+			return 1;
+	}
+	munmap((void *)(uintptr_t)text, st.st_size);
+	return 0;
+}
+
+static int is_number(const struct field *f, unsigned long *n)
+{
+	char digits[16];
+
+	if (f->len >= sizeof digits)
+		return 0;
+	memcpy(digits, f->at ? f->at : "", f->len);
+	digits[f->len] = '\0';
+	return !num_parse(digits, 10, 0xfffffffe, n);
+}
+
+static int is_same(const struct field *a, const struct field *b)
+{
+	return a->len == b->len && !memcmp(a->at, b->at, a->len);
+}
+
+static char *variable(const char *var, const struct field *f, const char *otherwise)
+{
+	return f->len ? env_make(var, f->at, f->len) : env_make(var, otherwise, strlen(otherwise));
+}
+
+static void set_environment(
+	const struct field *who, const struct field *home, const struct field *shell)
+{
+	environment[0] = variable("HOME=", home, "/");
+	environment[1] = variable("SHELL=", shell, "/bin/sh");
+	environment[2] = variable("USER=", who, "");
+	environment[3] = variable("LOGNAME=", who, "");
+}
+
+/* name:password:uid:gid:comment:home:shell */
+static int take_user(const struct field *f)
+{
+	unsigned long u, g;
+
+	if (!is_number(&f[ID], &u) || !is_number(&f[GROUP], &g))
+		return 0;
+	uid = u;
+	gid = g;
+	name = f[NAME];
+	set_environment(&f[NAME], &f[HOME], &f[SHELL]);
+	return 1;
+}
+
+static int user_by_name(const struct field *f, const struct field *key)
+{
+	return is_same(&f[NAME], key) && take_user(f);
+}
+
+static int user_by_number(const struct field *f, const struct field *key)
+{
+	unsigned long n, wanted;
+
+	return is_number(key, &wanted) && is_number(&f[ID], &n) && n == wanted && take_user(f);
+}
+
+/* name:password:gid:user,user... */
+static int group_by_name(const struct field *f, const struct field *key)
+{
+	unsigned long g;
+
+	if (!is_same(&f[NAME], key) || !is_number(&f[ID], &g))
+		return 0;
+	gid = g;
+	return 1;
+}
+
+static void add_group(gid_t g)
+{
+	if (group_count == GROUPS)
+		die(1, "-u: in more than 65536 groups");
+	groups[group_count++] = g;
+}
+
+static int group_of_member(const struct field *f, const struct field *user)
+{
+	const char *at = f[MEMBERS].at, *end = at + f[MEMBERS].len, *comma;
+	unsigned long g;
+
+	if (!is_number(&f[ID], &g))
+		return 0;
+	for (; at && at < end; at = comma + 1) {
+		comma = memchr(at, ',', end - at);
+		comma = comma ? comma : end;
+		if (is_same(&(struct field){at, comma - at}, user)) {
+			add_group(g);
+			break;
+		}
+	}
+	return 0;
+}
+
+void users_set(const char *spec)
+{
+	struct field user = {spec, strchrnul(spec, ':') - spec}, group = {0}, none = {0};
+	unsigned long n;
+
+	if (spec[user.len])
+		group = (struct field){spec + user.len + 1, strlen(spec + user.len + 1)};
+	if (!groups)
+		groups = mmap(0, GROUPS * sizeof *groups, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (groups == MAP_FAILED)
+		die(1, "-u: ", msg_errno());
+	group_count = 0;
+	name = none;
+	if (!scan("/etc/passwd", user_by_name, &user) &&
+		!scan("/etc/passwd", user_by_number, &user)) {
+		if (!is_number(&user, &n))
+			die(1, "-u ", spec, ": no such user");
+		uid = gid = n;                        /* not group 0, whatever the table lacks */
+		set_environment(&user, &none, &none); /* nor root's home */
+	}
+	if (group.at && is_number(&group, &n))
+		gid = n;
+	else if (group.at && !scan("/etc/group", group_by_name, &group))
+		die(1, "-u ", spec, ": no such group");
+	if (!group.at && name.len)
+		scan("/etc/group", group_of_member, &name);
+	add_group(gid);
+	is_set = 1;
+}
+
+char **users_env(void)
+{
+	return environment;
+}
+
+const char *users_ids(uid_t u, gid_t g)
+{
+	if (syscall(SETGID, g))
+		return "setgid";
+	return syscall(SETUID, u) ? "setuid" : 0;
+}
+
+const char *users_become(void)
+{
+	if (!is_set)
+		return 0;
+	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
+		return "terminal";
+	if (syscall(SETGROUPS, group_count, groups) && !(errno == EPERM && uid == geteuid()))
+		return "setgroups";
+	return users_ids(uid, gid);
+}
