@@ -20,9 +20,8 @@ enum { FILES = 18 };
 
 static struct file {
 	const char *path;
-	dev_t dev;
-	ino_t ino;
-	mode_t mode;
+	struct file_id id;
+	char socket;
 } files[FILES];
 static int file_count, ready_pipe = -1;
 
@@ -86,14 +85,11 @@ void daemon_ready(int keep_stderr)
 		warn("/: ", msg_errno());
 }
 
-void daemon_owns(const char *path)
+void daemon_owns(const char *path, const struct file_id *id, int socket)
 {
-	struct stat st;
-
 	msg_cleanup = daemon_remove;
-	if (file_count < FILES && !lstat(path, &st) &&
-		(S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)))
-		files[file_count++] = (struct file){path, st.st_dev, st.st_ino, st.st_mode};
+	if (file_count < FILES)
+		files[file_count++] = (struct file){path, *id, socket};
 }
 
 void daemon_disown(void)
@@ -104,24 +100,27 @@ void daemon_disown(void)
 /* Only what is still ours: another server may have taken the name. */
 static void remove_file(const struct file *f)
 {
-	struct stat st;
+	const char *name;
 
-	if (!lstat(f->path, &st) && st.st_dev == f->dev && st.st_ino == f->ino)
-		unlink(f->path);
+	if (*f->path != '/' && chdir(daemon_home()))
+		return;
+	name = io_enter(f->path, 0);
+	if (name && io_is_file(name, &f->id))
+		unlink(name);
 }
 
 static void remove_files(int all)
 {
 	int saved = errno, kept = 0;
 
-	if (file_count && !chdir(daemon_home())) {
-		for (int i = 0; i < file_count; i++)
-			if (all || S_ISSOCK(files[i].mode))
-				remove_file(&files[i]);
-			else
-				files[kept++] = files[i];
-		file_count = kept;
-	}
+	for (int i = 0; i < file_count; i++)
+		if (all || files[i].socket)
+			remove_file(&files[i]);
+		else
+			files[kept++] = files[i];
+	if (file_count && chdir("/")) /* no directory is kept busy */
+		warn("/: ", msg_errno());
+	file_count = kept;
 	errno = saved;
 }
 
@@ -140,10 +139,14 @@ void daemon_pid_file(const char *path)
 	char line[16];
 	struct text t = {line, line + sizeof line};
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644);
+	struct file_id id;
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st))
 		die(1, path, ": ", msg_errno());
-	daemon_owns(path);
+	id = (struct file_id){st.st_dev, st.st_ino};
+	if (S_ISREG(st.st_mode))
+		daemon_owns(path, &id, 0);
 	text_num(&t, getpid());
 	text_str(&t, "\n");
 	if (io_write_all(fd, line, t.at - line) || close(fd))

@@ -107,6 +107,20 @@ void io_null(int fd);
 void io_fill_012(void);
 /* close_range(2); a loop before Linux 5.9. */
 void io_close_from(int first);
+/* A file, whatever its name is by now; ino 0: none. */
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
+/* Makes the directory of path the working directory, and returns the name in it (a part of path).  Whoever uses only
+ * that name until io_leave() works in one directory, though somebody swaps a part of the path meanwhile.
+ * 0 and errno when that directory cannot be entered, or path has no name behind the last slash (EISDIR); then
+ * nothing has changed.  back may be 0: never to return. */
+const char *io_enter(const char *path, int *back);
+/* Returns to where io_enter() was called; keeps errno. */
+void io_leave(int back);
+/* Whether name in the working directory is this file (a symbolic link is not followed). */
+int io_is_file(const char *name, const struct file_id *id);
 
 /* ==== opt.c: options and numbers ==== */
 
@@ -341,8 +355,9 @@ int net_is_loopback(const union sock_name *n);
 /* The name of a unix socket, path or @name, of at most ADDR_PATH_MAX bytes; and how long a name is. */
 void sock_unix(union sock_name *n, const char *path);
 socklen_t sock_name_len(const union sock_name *n);
-/* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason. */
-void sock_listen(const struct addr *a, mode_t mode, int fd[2]);
+/* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason.  A unix socket's file
+ * has no other mode than this, from its first instant on; *made is that file, or none. */
+void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
 /* A non-blocking, tuned connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
 /* What an address stands for, to be tried in turn; count 0: why not. */
@@ -765,9 +780,9 @@ void daemon_ready(int keep_stderr);
 const char *daemon_home(void);
 /* Writes the pid file, or dies. */
 void daemon_pid_file(const char *path);
-/* path, a file or socket that exists, is removed by daemon_remove(), which die() calls too; not a
- * device (-p /dev/null), and not when it is another file by then. */
-void daemon_owns(const char *path);
+/* path, which is this file now, is removed by daemon_remove(), which die() calls too; not when it is another file
+ * by then.  socket: daemon_remove_sockets() is enough. */
+void daemon_owns(const char *path, const struct file_id *id, int socket);
 void daemon_remove(void);
 /* The sockets alone: the pid file is there as long as the process. */
 void daemon_remove_sockets(void);
