@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h> /* rename() */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -134,21 +135,72 @@ void daemon_remove_sockets(void)
 	remove_files(0);
 }
 
-void daemon_pid_file(const char *path)
+/* ---- the pid file ---- */
+
+enum { PID_LINE = 12 };
+
+/* What stands in the pid file's place and is not an earlier one; or 0. */
+static const char *strange(const char *name)
 {
-	char line[16];
-	struct text t = {line, line + sizeof line};
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644);
-	struct file_id id;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st))
-		die(1, path, ": ", msg_errno());
-	id = (struct file_id){st.st_dev, st.st_ino};
-	if (S_ISREG(st.st_mode))
-		daemon_owns(path, &id, 0);
+	if (lstat(name, &st))
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return "exists and is not a regular file";
+	if (st.st_uid && st.st_uid != geteuid())
+		return "exists and is somebody else's";
+	return st.st_size > PID_LINE ? "exists and is not a pid file" : 0;
+}
+
+/* A new file for the pid in the working directory: 0 or -1. */
+static int write_pid(const char *name, struct file_id *id)
+{
+	char line[PID_LINE];
+	struct text t = {line, line + sizeof line};
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644), bad;
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
 	text_num(&t, getpid());
 	text_str(&t, "\n");
-	if (io_write_all(fd, line, t.at - line) || close(fd))
+	bad = io_write_all(fd, line, t.at - line) || fstat(fd, &st);
+	if (close(fd) || bad) {
+		bad = errno;
+		unlink(name);
+		errno = bad;
+		return -1;
+	}
+	*id = (struct file_id){st.st_dev, st.st_ino};
+	return 0;
+}
+
+/* Written under another name and renamed: so it is complete when it appears, and rename(2) replaces what stands
+ * there, a link too, and never writes through it. */
+void daemon_pid_file(const char *path)
+{
+	int back;
+	const char *name = io_enter(path, &back), *why = name ? strange(name) : 0;
+	char draft[NAME_MAX + 16];
+	struct text t = {draft, draft + sizeof draft - 1};
+	struct file_id id;
+
+	if (why)
+		die(1, path, ": ", why);
+	if (name) {
+		text_str(&t, name);
+		text_str(&t, ".");
+		text_num(&t, getpid());
+		*t.at = '\0';
+	}
+	if (!name || write_pid(draft, &id))
 		die(1, path, ": ", msg_errno());
+	if (rename(draft, name)) {
+		why = msg_errno();
+		unlink(draft);
+		die(1, path, ": ", why);
+	}
+	io_leave(back);
+	daemon_owns(path, &id, 0);
 }

@@ -778,7 +778,8 @@ void daemon_start(void);
 void daemon_ready(int keep_stderr);
 /* Where the process was started; the command begins there. */
 const char *daemon_home(void);
-/* Writes the pid file, or dies. */
+/* Puts the pid file there in one step, complete, in the place of an earlier one if need be; or dies: anything but
+ * a pid file of root's or the caller's own stays as it is. */
 void daemon_pid_file(const char *path);
 /* path, which is this file now, is removed by daemon_remove(), which die() calls too; not when it is another file
  * by then.  socket: daemon_remove_sockets() is enough. */
