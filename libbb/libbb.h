@@ -36,7 +36,14 @@ void text_num(struct text *t, unsigned long n);
 /* In lower-case hexadecimal. */
 void text_hex(struct text *t, unsigned long n);
 
-/* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes.  Keeps errno. */
+/* How many bytes the character at s has, of at most n (UTF-8, RFC 3629); 0: it is a control character (C0, DEL,
+ * C1) or no UTF-8, and nothing for a terminal. */
+size_t text_char(const char *s, size_t n);
+/* Drops from n bytes all that text_char() does not take, in place: how many are left. */
+size_t text_clean(char *s, size_t n);
+
+/* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes, without control
+ * characters.  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
 /* The cleanup, the same, then _exit(status). */
@@ -303,7 +310,7 @@ void screen_open(void (*failed)(void));
 void screen_show(const unsigned char *data, size_t n);
 /* How many bytes of these wait. */
 size_t screen_busy(void);
-/* "[words: reason]" on standard error, on a line of its own; reason may be 0. */
+/* "[words: reason]" on standard error, on a line of its own, without control characters; reason may be 0. */
 void screen_say(const char *words, const char *reason);
 /* Switches off what a full-screen program may have left on, when that is left behind. */
 void screen_reset(void);
