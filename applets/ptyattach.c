@@ -72,7 +72,7 @@ static _Noreturn void leave_exited(int status)
 	text_str(&t, "exited, status ");
 	text_num(&t, status);
 	*t.at = '\0';
-	leave(status & 255, line, 0);
+	leave(status, line, 0);
 }
 
 /* ---- what the person sees ---- */

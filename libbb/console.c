@@ -41,19 +41,24 @@ static char record[RECORD] LARGE;
 /* ---- a record as a line ---- */
 
 /* The kernel writes a backslash as \x5c and a tab as \x09; other escapes stay as they are, so that what
- * a device calls itself commands no terminal. */
+ * a device calls itself commands no terminal.  /proc/kmsg escapes nothing: a blank stands for what would. */
 static void put_message(struct text *t, const char *s, const char *end)
 {
 	if (end - s > SHOWN)
 		end = s + SHOWN;
-	for (; s < end && t->at < t->end; s++) {
-		char c = (unsigned char)*s < ' ' || *s == 127 ? ' ' : *s;
-
-		if (numbered && end - s >= 4 && !memcmp(s, "\\x5c", 4))
-			s += 3;
-		else if (numbered && end - s >= 4 && !memcmp(s, "\\x09", 4))
-			s += 3, c = ' ';
-		*t->at++ = c;
+	for (size_t len; s < end && t->at < t->end; s += len) {
+		len = text_char(s, end - s);
+		if (numbered && end - s >= 4 &&
+			(!memcmp(s, "\\x5c", 4) || !memcmp(s, "\\x09", 4))) {
+			*t->at++ = s[3] == 'c' ? '\\' : ' ';
+			len = 4;
+		} else if (!len) {
+			*t->at++ = ' ';
+			len = 1;
+		} else if (len <= (size_t)(t->end - t->at)) {
+			memcpy(t->at, s, len);
+			t->at += len;
+		}
 	}
 }
 
@@ -67,7 +72,7 @@ static void say(
 	struct text t = {line, line + sizeof line - 2};
 
 	memcpy(line, time, time_len);
-	t.at += time_len;
+	t.at += text_clean(line, time_len);
 	text_str(&t, " ");
 	text_str(&t, level[priority % LEVELS]);
 	text_str(&t, ": ");

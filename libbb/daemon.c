@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h> /* rename() */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,9 +21,8 @@ enum { FILES = 18 };
 
 static struct file {
 	const char *path;
-	dev_t dev;
-	ino_t ino;
-	mode_t mode;
+	struct file_id id;
+	char socket;
 } files[FILES];
 static int file_count, ready_pipe = -1;
 
@@ -86,14 +86,11 @@ void daemon_ready(int keep_stderr)
 		warn("/: ", msg_errno());
 }
 
-void daemon_owns(const char *path)
+void daemon_owns(const char *path, const struct file_id *id, int socket)
 {
-	struct stat st;
-
 	msg_cleanup = daemon_remove;
-	if (file_count < FILES && !lstat(path, &st) &&
-		(S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)))
-		files[file_count++] = (struct file){path, st.st_dev, st.st_ino, st.st_mode};
+	if (file_count < FILES)
+		files[file_count++] = (struct file){path, *id, socket};
 }
 
 void daemon_disown(void)
@@ -104,24 +101,27 @@ void daemon_disown(void)
 /* Only what is still ours: another server may have taken the name. */
 static void remove_file(const struct file *f)
 {
-	struct stat st;
+	const char *name;
 
-	if (!lstat(f->path, &st) && st.st_dev == f->dev && st.st_ino == f->ino)
-		unlink(f->path);
+	if (*f->path != '/' && chdir(daemon_home()))
+		return;
+	name = io_enter(f->path, 0);
+	if (name && io_is_file(name, &f->id))
+		unlink(name);
 }
 
 static void remove_files(int all)
 {
 	int saved = errno, kept = 0;
 
-	if (file_count && !chdir(daemon_home())) {
-		for (int i = 0; i < file_count; i++)
-			if (all || S_ISSOCK(files[i].mode))
-				remove_file(&files[i]);
-			else
-				files[kept++] = files[i];
-		file_count = kept;
-	}
+	for (int i = 0; i < file_count; i++)
+		if (all || files[i].socket)
+			remove_file(&files[i]);
+		else
+			files[kept++] = files[i];
+	if (file_count && chdir("/")) /* no directory is kept busy */
+		warn("/: ", msg_errno());
+	file_count = kept;
 	errno = saved;
 }
 
@@ -135,17 +135,72 @@ void daemon_remove_sockets(void)
 	remove_files(0);
 }
 
-void daemon_pid_file(const char *path)
+/* ---- the pid file ---- */
+
+enum { PID_LINE = 12 };
+
+/* What stands in the pid file's place and is not an earlier one; or 0. */
+static const char *strange(const char *name)
 {
-	char line[16];
+	struct stat st;
+
+	if (lstat(name, &st))
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return "exists and is not a regular file";
+	if (st.st_uid && st.st_uid != geteuid())
+		return "exists and is somebody else's";
+	return st.st_size > PID_LINE ? "exists and is not a pid file" : 0;
+}
+
+/* A new file for the pid in the working directory: 0 or -1. */
+static int write_pid(const char *name, struct file_id *id)
+{
+	char line[PID_LINE];
 	struct text t = {line, line + sizeof line};
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644);
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644), bad;
+	struct stat st;
 
 	if (fd < 0)
-		die(1, path, ": ", msg_errno());
-	daemon_owns(path);
+		return -1;
 	text_num(&t, getpid());
 	text_str(&t, "\n");
-	if (io_write_all(fd, line, t.at - line) || close(fd))
+	bad = io_write_all(fd, line, t.at - line) || fstat(fd, &st);
+	if (close(fd) || bad) {
+		bad = errno;
+		unlink(name);
+		errno = bad;
+		return -1;
+	}
+	*id = (struct file_id){st.st_dev, st.st_ino};
+	return 0;
+}
+
+/* Written under another name and renamed: so it is complete when it appears, and rename(2) replaces what stands
+ * there, a link too, and never writes through it. */
+void daemon_pid_file(const char *path)
+{
+	int back;
+	const char *name = io_enter(path, &back), *why = name ? strange(name) : 0;
+	char draft[NAME_MAX + 16];
+	struct text t = {draft, draft + sizeof draft - 1};
+	struct file_id id;
+
+	if (why)
+		die(1, path, ": ", why);
+	if (name) {
+		text_str(&t, name);
+		text_str(&t, ".");
+		text_num(&t, getpid());
+		*t.at = '\0';
+	}
+	if (!name || write_pid(draft, &id))
 		die(1, path, ": ", msg_errno());
+	if (rename(draft, name)) {
+		why = msg_errno();
+		unlink(draft);
+		die(1, path, ": ", why);
+	}
+	io_leave(back);
+	daemon_owns(path, &id, 0);
 }

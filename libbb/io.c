@@ -3,10 +3,19 @@
  * Every transfer has three answers: >0 bytes moved, 0 not now, -1 over (errno says why; 0 means
  * end of file).  Every descriptor this program opens is close-on-exec, and 0-2 are always taken,
  * so that no socket ever becomes somebody's stderr.
+ *
+ * Files that are made or removed by name (sockets, the pid file, a key) stand in a directory where somebody else
+ * may write.  He can put a symbolic link in the place of any part of a path between two system calls that name
+ * it.  So the directory is entered, once, and then only the name in it is used: a relative name is looked up in
+ * the working directory, wherever that is called by now.  There are no *at() calls for bind(2) and connect(2), and
+ * /proc/self/fd may not be there.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -163,4 +172,58 @@ void io_close_from(int first)
 		max = limit.rlim_max;
 	for (int fd = first; fd < (int)max; fd++)
 		close(fd);
+}
+
+/* What can be searched only, and not read, takes Linux 3.5 to return to (fchdir(2)). */
+static int open_here(void)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : fd;
+}
+
+static int enter_directory(const char *path, size_t len)
+{
+	char dir[PATH_MAX];
+
+	if (len >= sizeof dir) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(dir, path, len);
+	dir[len] = '\0';
+	return len ? chdir(dir) : 0;
+}
+
+const char *io_enter(const char *path, int *back)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	int here = back ? open_here() : -1;
+
+	if (!*name)
+		errno = EISDIR;
+	else if ((!back || !fchdir(here)) && !enter_directory(path, name - path)) {
+		if (back)
+			*back = here;
+		return name;
+	}
+	io_leave(here);
+	return 0;
+}
+
+void io_leave(int back)
+{
+	int saved = errno;
+
+	if (back >= 0 && fchdir(back))
+		errno = saved; /* it could be entered a moment ago; nothing that follows is relative */
+	close(back);
+	errno = saved;
+}
+
+int io_is_file(const char *name, const struct file_id *id)
+{
+	struct stat st;
+
+	return id->ino && !lstat(name, &st) && st.st_dev == id->dev && st.st_ino == id->ino;
 }

@@ -146,11 +146,13 @@ void key_make(const char *path)
 {
 	unsigned char key[NOISE_KEY];
 	char text[CHARS + 1];
+	const char *name;
 	int fd, bad;
 
 	random_surely(key, sizeof key);
 	encode(text, key);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOCTTY | O_CLOEXEC, 0600);
+	name = io_enter(path, 0);
+	fd = name ? open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOCTTY | O_CLOEXEC, 0600) : -1;
 	if (fd < 0)
 		die(1, path, ": ", msg_errno());
 	bad = io_write_all(fd, text, sizeof text) || fsync(fd);
@@ -159,7 +161,7 @@ void key_make(const char *path)
 	if (bad) {
 		const char *why = msg_errno();
 
-		unlink(path);
+		unlink(name);
 		die(1, path, ": ", why);
 	}
 }

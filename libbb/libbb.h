@@ -36,7 +36,14 @@ void text_num(struct text *t, unsigned long n);
 /* In lower-case hexadecimal. */
 void text_hex(struct text *t, unsigned long n);
 
-/* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes.  Keeps errno. */
+/* How many bytes the character at s has, of at most n (UTF-8, RFC 3629); 0: it is a control character (C0, DEL,
+ * C1) or no UTF-8, and nothing for a terminal. */
+size_t text_char(const char *s, size_t n);
+/* Drops from n bytes all that text_char() does not take, in place: how many are left. */
+size_t text_clean(char *s, size_t n);
+
+/* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes, without control
+ * characters.  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
 /* The cleanup, the same, then _exit(status). */
@@ -113,6 +120,20 @@ void io_fill_012(void);
 int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of);
 /* close_range(2); before Linux 5.9 one by one, as /proc/self/fd has them, or all there can be. */
 void io_close_from(int first);
+/* A file, whatever its name is by now; ino 0: none. */
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
+/* Makes the directory of path the working directory, and returns the name in it (a part of path).  Whoever uses only
+ * that name until io_leave() works in one directory, though somebody swaps a part of the path meanwhile.
+ * 0 and errno when that directory cannot be entered, or path has no name behind the last slash (EISDIR); then
+ * nothing has changed.  back may be 0: never to return. */
+const char *io_enter(const char *path, int *back);
+/* Returns to where io_enter() was called; keeps errno. */
+void io_leave(int back);
+/* Whether name in the working directory is this file (a symbolic link is not followed). */
+int io_is_file(const char *name, const struct file_id *id);
 
 /* ==== opt.c: options and numbers ==== */
 
@@ -336,7 +357,7 @@ void screen_open(void (*failed)(void));
 void screen_show(const unsigned char *data, size_t n);
 /* How many bytes of these wait. */
 size_t screen_busy(void);
-/* "[words: reason]" on standard error, on a line of its own; reason may be 0. */
+/* "[words: reason]" on standard error, on a line of its own, without control characters; reason may be 0. */
 void screen_say(const char *words, const char *reason);
 /* Switches off what a full-screen program may have left on, when that is left behind. */
 void screen_reset(void);
@@ -395,8 +416,9 @@ int net_is_loopback(const union sock_name *n);
 /* The name of a unix socket, path or @name, of at most ADDR_PATH_MAX bytes; and how long a name is. */
 void sock_unix(union sock_name *n, const char *path);
 socklen_t sock_name_len(const union sock_name *n);
-/* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason. */
-void sock_listen(const struct addr *a, mode_t mode, int fd[2]);
+/* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason.  A unix socket's file
+ * has no other mode than this, from its first instant on; *made is that file, or none. */
+void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
 /* A non-blocking connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
 /* It is no unix socket (socket(7), SO_DOMAIN). */
@@ -855,11 +877,12 @@ void daemon_start(void);
 void daemon_ready(int keep_stderr);
 /* Where the process was started; the command begins there. */
 const char *daemon_home(void);
-/* Writes the pid file, or dies. */
+/* Puts the pid file there in one step, complete, in the place of an earlier one if need be; or dies: anything but
+ * a pid file of root's or the caller's own stays as it is. */
 void daemon_pid_file(const char *path);
-/* path, a file or socket that exists, is removed by daemon_remove(), which die() calls too; not a
- * device (-p /dev/null), and not when it is another file by then. */
-void daemon_owns(const char *path);
+/* path, which is this file now, is removed by daemon_remove(), which die() calls too; not when it is another file
+ * by then.  socket: daemon_remove_sockets() is enough. */
+void daemon_owns(const char *path, const struct file_id *id, int socket);
 void daemon_remove(void);
 /* The sockets alone: the pid file is there as long as the process. */
 void daemon_remove_sockets(void);

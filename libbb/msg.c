@@ -1,7 +1,8 @@
 /* msg.c: what the program says, and the little text formatting it needs for that.
  *
- * A message is one line and one write(2), so lines of several processes never mix.  Text is built
- * in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth
+ * A message is one line and one write(2), so lines of several processes never mix.  Its words may come from
+ * outside (an argument, a name, a server's notice): what would command a terminal is dropped in one place,
+ * text_char().  Text is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth
  * of a server's size.
  *
  * config WORDS y the system's words for what went wrong (without it "error N")
@@ -41,6 +42,38 @@ void text_hex(struct text *t, unsigned long n)
 	text_str(t, (char[]){"0123456789abcdef"[n & 15], 0});
 }
 
+size_t text_char(const char *s, size_t n)
+{
+	/* the least number in so many bytes: what is below is a control character, or overlong */
+	static const unsigned least[] = {0, ' ', 0xa0, 0x800, 0x10000};
+	unsigned char c = n ? *s : 0;
+	size_t len = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
+	unsigned number = len > 1 ? c & 0x7fU >> len : c;
+
+	if (len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		number = number << 6 | (s[i] & 0x3f);
+	}
+	if (number < least[len] || number == 127 || number >> 11 == 0x1b || number > 0x10ffff)
+		return 0; /* 0x1b: surrogates */
+	return len;
+}
+
+size_t text_clean(char *s, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t at = 0, len; at < n; at += len ? len : 1) {
+		len = text_char(s + at, n - at);
+		memmove(s + left, s + at, len);
+		left += len;
+	}
+	return left;
+}
+
 static void line(const char *first, va_list more)
 {
 	char buf[LINE];
@@ -55,6 +88,7 @@ static void line(const char *first, va_list more)
 		text_str(&word, s);
 		t.at = word.at;
 	}
+	t.at = buf + text_clean(buf, t.at - buf);
 	*t.at++ = '\n';
 	if (write(2, buf, t.at - buf) < 0)
 		errno = saved;

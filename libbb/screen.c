@@ -70,17 +70,19 @@ void screen_show(const unsigned char *data, size_t n)
 
 void screen_say(const char *words, const char *reason)
 {
-	char line[320];
+	char line[320], *said;
 	struct text t = {line, line + sizeof line - 3};
 
 	if (isatty(2) && !at_line_start)
 		text_str(&t, "\r\n");
+	said = t.at;
 	text_str(&t, "[");
 	text_str(&t, words);
 	if (reason) {
 		text_str(&t, ": ");
 		text_str(&t, reason);
 	}
+	t.at = said + text_clean(said, t.at - said);
 	t.end += 3;
 	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);

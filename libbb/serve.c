@@ -396,11 +396,12 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 		shake_start(client_rules.verbose);
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
+		struct file_id made;
 		int fd[2];
 
-		sock_listen(&addrs[i], mode, fd);
-		if (addrs[i].kind == ADDR_UNIX && *addrs[i].text != '@')
-			daemon_owns(addrs[i].text);
+		sock_listen(&addrs[i], mode, fd, &made);
+		if (made.ino)
+			daemon_owns(addrs[i].text, &made, 1);
 		for (int k = 0; k < 2; k++)
 			if (fd[k] >= 0)
 				listeners[listener_count++] = (struct listener){

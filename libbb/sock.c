@@ -1,6 +1,7 @@
 /* sock.c: stream sockets for every form of ADDR: listening, accepting, connecting.
  *
- * A unix socket is bound under a umask that lets nobody in and gets its mode before it listens.
+ * A unix socket's file is made with its mode, in a directory that is entered once (io.c), so whoever can write there
+ * cannot lead us to another.  The kernel knows it by the last part of its path then, and so does ss(8).
  * A stale one (nobody answers) is replaced; a live one, or a file that is no socket, never is.
  *
  * A TCP peer that vanished is found by keepalive while the line is idle and by sock_lost() while
@@ -131,64 +132,88 @@ static int local_listen(unsigned port, int fd[2])
 	return 0;
 }
 
-/* 1 somebody answers there, 0 nobody does, -1 what is there is no socket */
-static int unix_alive(const union sock_name *n)
+/* Does somebody answer at this socket?  Whoever may not ask, or is not answered at once, may not replace it. */
+static int unix_alive(const struct addr *a, const union sock_name *n)
 {
-	struct stat st;
-	int fd, alive;
+	int fd = stream(AF_UNIX), alive;
 
-	if (lstat(n->un.sun_path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return -1;
-	fd = stream(AF_UNIX);
+	if (fd < 0)
+		die(1, a->text, ": ", msg_errno());
 	alive = !connect(fd, &n->sa, sock_name_len(n)) ||
 		(errno != ECONNREFUSED && errno != ENOENT);
 	close(fd);
 	return alive;
 }
 
-static int unix_listen(const struct addr *a, mode_t mode)
+/* Removes a socket that nobody answers at.  Another one that somebody binds in its place between the look and
+ * unlink(2) is removed as well: there is no removing by descriptor.  That takes the right to write in this
+ * directory, and so does no more than its author could do himself. */
+static void replace_stale(const struct addr *a, const union sock_name *n)
 {
-	union sock_name n;
-	int fd = stream(AF_UNIX), path = *a->text != '@';
-	mode_t mask;
+	struct stat st;
 
-	if (fd < 0)
-		return -1;
-	sock_unix(&n, a->text);
-	if (path)
-		switch (unix_alive(&n)) {
-		case 1:
-			die(1, a->text, ": already in use: a server answers there");
-		case -1:
-			die(1, a->text, ": exists and is not a socket");
-		default:
-			unlink(a->text);
-		}
-	mask = umask(0777);
-	if (bind(fd, &n.sa, sock_name_len(&n))) {
-		umask(mask);
-		close(fd);
-		return -1;
-	}
-	umask(mask);
-	if ((path && chmod(a->text, mode)) || listen(fd, BACKLOG)) {
-		if (path)
-			unlink(a->text);
-		close(fd);
-		return -1;
-	}
-	return fd;
+	if (lstat(n->un.sun_path, &st))
+		return;
+	if (!S_ISSOCK(st.st_mode))
+		die(1, a->text, ": exists and is not a socket");
+	if (unix_alive(a, n))
+		die(1, a->text, ": already in use: a server answers there");
+	unlink(n->un.sun_path);
 }
 
-void sock_listen(const struct addr *a, mode_t mode, int fd[2])
+/* The file's mode is 0777 & ~umask in the one step that makes it (unix_bind() in net/unix/af_unix.c), in every
+ * Linux.  So there is nothing to mend afterwards: a chmod(2) of the path would follow a link put there meanwhile,
+ * and fchmod(2) of the bound socket does not reach the file. */
+static int path_bind(int fd, const union sock_name *n, mode_t mode, struct file_id *made)
+{
+	mode_t mask = umask(0777 & ~mode);
+	int failed = bind(fd, &n->sa, sock_name_len(n));
+	struct stat st;
+
+	umask(mask);
+	if (failed || lstat(n->un.sun_path, &st))
+		return -1;
+	*made = (struct file_id){st.st_dev, st.st_ino};
+	return 0;
+}
+
+/* In the directory that the path leads to now, whatever happens to the path meanwhile. */
+static int path_listen(const struct addr *a, mode_t mode, struct file_id *made)
+{
+	int back, fd = stream(AF_UNIX), bad;
+	const char *name = fd < 0 ? 0 : io_enter(a->text, &back);
+	union sock_name n = {.un.sun_family = AF_UNIX};
+
+	if (fd < 0 || !name)
+		return -1;
+	memcpy(n.un.sun_path, name, strlen(name));
+	replace_stale(a, &n);
+	bad = path_bind(fd, &n, mode, made) || listen(fd, BACKLOG);
+	if (bad && io_is_file(name, made))
+		unlink(name);
+	io_leave(back);
+	return bad ? -1 : fd;
+}
+
+static int abstract_listen(const struct addr *a)
+{
+	union sock_name n;
+	int fd = stream(AF_UNIX);
+
+	sock_unix(&n, a->text);
+	return fd < 0 || bind(fd, &n.sa, sock_name_len(&n)) || listen(fd, BACKLOG) ? -1 : fd;
+}
+
+void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made)
 {
 	union sock_name n;
 
 	fd[1] = -1;
-	if (a->kind == ADDR_UNIX)
-		fd[0] = unix_listen(a, mode);
+	*made = (struct file_id){0};
+	if (a->kind == ADDR_UNIX && *a->text == '@')
+		fd[0] = abstract_listen(a);
+	else if (a->kind == ADDR_UNIX)
+		fd[0] = path_listen(a, mode, made);
 	else if (CFG_SUPERVISED && a->kind != ADDR_TCP)
 		fd[0] = a->port;
 	else if (!a->host)

@@ -27,35 +27,25 @@ static struct asker {
 static struct text text;
 static struct asker *current; /* whose text is being made */
 
-/* How many bytes a character of UTF-8 has (RFC 3629); 0: it is none. */
-static int utf8_len(const char *s)
-{
-	unsigned char c = *s;
-	int len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-	for (int i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
+/* What is no character for a terminal is escaped: whoever asks with nc reads it on one.  A byte that is no
+ * UTF-8 becomes the character of that number, as C1 in UTF-8 (its first byte is C2) is one. */
 void stats_str(struct text *t, const char *s)
 {
-	int more = 0; /* bytes of a character */
+	const char *end = s + strlen(s);
 
 	text_str(t, "\"");
-	for (; *s; s++) {
-		char c[2] = {*s, '\0'};
+	while (s < end) {
+		size_t len = text_char(s, end - s);
 
-		more = more ? more - 1 : utf8_len(s) - 1;
-		if ((unsigned char)*s < ' ' || *s == '"' || *s == '\\' || *s == 127 || more < 0) {
-			more = 0;
-			text_str(t, "\\u00");
-			text_str(t, (unsigned char)*s < 16 ? "0" : "");
-			text_hex(t, (unsigned char)*s);
-		} else {
-			text_str(t, c);
+		if (*s == '"' || *s == '\\')
+			len = 0;
+		if (!len) {
+			s += (unsigned char)s[0] == 0xc2 && (s[1] & 0xe0) == 0x80;
+			text_str(t, (unsigned char)*s < 16 ? "\\u000" : "\\u00");
+			text_hex(t, (unsigned char)*s++);
 		}
+		for (; len; len--)
+			text_str(t, (char[]){*s++, '\0'});
 	}
 	text_str(t, "\"");
 }

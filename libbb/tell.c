@@ -68,19 +68,23 @@ static void welcomed(struct teller *t)
 
 static void note(struct teller *t, const struct frame *f)
 {
+	size_t n = f->len;
+
 	if (f->first)
 		t->note_len = 0;
-	for (size_t i = 0; i < f->len && t->note_len < sizeof t->note - 1; i++)
-		if (f->part[i] >= ' ' && f->part[i] != 127)
-			t->note[t->note_len++] = f->part[i];
+	if (n > sizeof t->note - 1 - t->note_len)
+		n = sizeof t->note - 1 - t->note_len;
+	memcpy(t->note + t->note_len, f->part, n);
+	t->note_len += n;
 	if (f->left)
 		return;
-	t->note[t->note_len] = '\0';
+	t->note[text_clean(t->note, t->note_len)] = '\0';
 	t->noticed = 1;
 	t->notice(t->note);
 }
 
-static void handle(struct teller *t, const struct frame *f)
+/* -1: no protocol.  A status over 255 is none: cut down to a byte it might say that all went well. */
+static int handle(struct teller *t, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_DATA:
@@ -89,12 +93,15 @@ static void handle(struct teller *t, const struct frame *f)
 			t->show(f->part, f->len);
 		break;
 	case FRAME_EXIT:
+		if (f->size > 255)
+			return -1;
 		t->status = f->size;
 		break;
 	case FRAME_NOTICE:
 		note(t, f);
 		break;
 	}
+	return 0;
 }
 
 static int frames(struct teller *t, const unsigned char *data, size_t n)
@@ -102,7 +109,8 @@ static int frames(struct teller *t, const unsigned char *data, size_t n)
 	int got;
 
 	while ((got = frame_next(&t->wire.in, &data, &n)) == FRAME_GOT)
-		handle(t, &t->wire.in);
+		if (handle(t, &t->wire.in))
+			return -1;
 	return got == FRAME_BAD ? -1 : 0;
 }
 

@@ -4,6 +4,8 @@
  * ear knows what comes next and that a skip is as long as was announced.
  */
 
+enum { FRAME_CLOSING = 109 }; /* protocol.md */
+
 static void ear_note(struct ear *e)
 {
 	char *words;
@@ -52,6 +54,9 @@ static void ear_head(struct ear *e)
 	case FRAME_EXIT:
 		assert(!e->exited && (int)size == command.status);
 		e->exited = 1;
+		break;
+	case FRAME_CLOSING:
+		assert(size <= 1);
 		break;
 	case FRAME_REPLAYED:
 		assert(!router && !e->replayed);
@@ -159,7 +164,7 @@ static uint32_t product(unsigned char *point, size_t point_len, const unsigned c
 extern const br_ec_impl __wrap_br_ec_c25519_m31;
 const br_ec_impl __wrap_br_ec_c25519_m31 = {.mul = product};
 
-static const unsigned char psk[NOISE_KEY]; /* shake.c's, when no file was read */
+static const unsigned char psk[NOISE_KEY]; /* the one in the server's file */
 
 static void lock_ask(struct peer *p)
 {
@@ -173,6 +178,23 @@ static void lock_ask(struct peer *p)
 		return;
 	stream_put(&p->link.up, hello, sizeof hello);
 	l->stage = ANSWER;
+}
+
+/* ---- the server's: one record a turn from each connection ---- */
+
+ssize_t __real_noise_unseal(struct noise *n, unsigned char *record, size_t size);
+ssize_t __wrap_noise_unseal(struct noise *n, unsigned char *record, size_t size);
+
+static const struct noise *unsealed[2 * PEERS];
+static unsigned unsealed_count; /* in this turn */
+
+ssize_t __wrap_noise_unseal(struct noise *n, unsigned char *record, size_t size)
+{
+	for (unsigned i = 0; i < unsealed_count; i++)
+		assert(unsealed[i] != n);
+	assert(unsealed_count < sizeof unsealed / sizeof *unsealed);
+	unsealed[unsealed_count++] = n;
+	return __real_noise_unseal(n, record, size);
 }
 
 static void lock_record(struct peer *p)
@@ -190,7 +212,7 @@ static void lock_record(struct peer *p)
 		l->stage = TALKS;
 		return;
 	}
-	used = noise_unseal(&l->noise, l->record, size);
+	used = __real_noise_unseal(&l->noise, l->record, size);
 	assert(used > 0);
 	ear_hears(p, l->record + NOISE_DATA, used);
 }

@@ -106,10 +106,15 @@ static void show(const unsigned char *data, size_t n)
 	put(shown, data, n);
 }
 
+/* Bytes from 80 to 9F stand only behind the first byte of a character, which is not C2 for C1. */
 static void notice(const char *line)
 {
-	for (; *line; line++)
-		assert((unsigned char)*line >= ' ' && *line != 127);
+	const unsigned char *s = (const unsigned char *)line;
+
+	for (size_t i = 0; s[i]; i++) {
+		assert(s[i] >= ' ' && s[i] != 127);
+		assert((s[i] & 0xe0) != 0x80 || (i && s[i - 1] >= 0x80 && s[i - 1] != 0xc2));
+	}
 }
 
 static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t *data, size_t size)

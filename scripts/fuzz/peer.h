@@ -4,8 +4,14 @@
  *	      ear (what was received)      | down <-------------- output <----------- terminal
  */
 enum { PEERS = 12, OUTPUT_MAX = 200000, TYPED_MAX = 16384, GREEDY = 1 << 30 };
-enum { KEYED = CLIENT_FRAMED + 1, REFUSED }; /* more than a CLIENT_ mode */
-enum { STALLS = 25000 };                     /* ms; the server gives up after 30 s */
+/* More than a CLIENT_ mode; the last two may not connect. */
+enum { KEYED = CLIENT_FRAMED + 1, FOREIGN, OTHER_USER, PEER_MODES };
+enum { STALLS = 25000 }; /* ms; the server gives up after 30 s */
+enum {
+	HOSTS = 4,
+	PENDING = 8,
+	PATIENCE = 10000
+}; /* keyed.md: pending handshakes, and ms for each */
 
 /* What a peer says, as it should be understood. */
 struct judge {
@@ -42,11 +48,16 @@ static struct peer {
 	size_t hunger;
 	unsigned char typed; /* what it types next */
 	char used, waits;    /* to be accepted */
-	char framed, hello;  /* has said something framed; HELLO before everything else */
+	char host;           /* a keyed one's address */
+	char turned;         /* away, at its accept: the server is full, or out of descriptors */
+	char expendable;     /* its handshake may be called off: see mark_expendable() */
+	msec accepted;
+	char framed, hello; /* has said something framed; HELLO before everything else */
 	char excused, attached;
 	msec took; /* something, or had nothing to take */
 } peers[PEERS];
 
+static const uint8_t *plan, *plan_end; /* what is left of the schedule */
 static struct session session;
 static char env[SESSION_ENV];
 static char router, obeys; /* the kind of server; the command ends at HUP */

@@ -1,194 +1,37 @@
 /* server: whatever clients and the command do, and whenever, every byte gets where it belongs, once
  *
- * The input is a schedule for the real loop with a real session and its clients (peer.h), over the
- * kernel of kernel.h: who connects, says what and reads how much, what the command writes and when it
- * ends, what goes wrong with a system call, how much time passes.  No process, no descriptor and no
- * second is spent.  After the schedule everybody behaves, the command ends, and everybody leaves.
+ * The input is a schedule for the real loop with a real session, its clients (peer.h) and its listening sockets,
+ * over the kernel of kernel.h: who connects from where, says what and reads how much, what the command writes and
+ * when it ends, what goes wrong with a system call, when descriptors run out, how much time passes.  No process, no
+ * descriptor and no second is spent.  After the schedule everybody behaves, the command ends, and everybody leaves.
  *
  * What a peer says should be typed (judge.h), and it receives what the command wrote (ear.h); it is
- * excused from getting everything when it gave the server a reason.
+ * excused from getting everything when it gave the server a reason.  Who may not connect is gone by the next turn;
+ * whoever shakes hands is cut short only for others of his own address (acts.h).
  *
  * The functions that this target or kernel.h stands in for, one way or the other:
- * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt _Fork
- * wrap tcgetpgrp pgrp_signal kill key_random key_random_wait hear hear_nothing_more session_input
- * wrap br_ec_c25519_m31
+ * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt accept4 prctl _Fork
+ * wrap tcgetpgrp pgrp_signal kill key_random key_random_wait hear hear_nothing_more session_input noise_unseal
+ * wrap sock_listen given_close_others br_ec_c25519_m31
  */
 #include <bearssl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include "libbb.h"
 #include "kernel.h"
 #include "peer.h"
 #include "judge.h"
 #include "ear.h"
+#include "acts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t *plan, *plan_end;
 static msec asleep;
 static int phase;
 static char hasty; /* what comes next comes after one turn of the loop */
-
-/* ==== what peers do ==== */
-
-/* All of it, or nothing when there is no room. */
-static void say(struct peer *p, const unsigned char *data, size_t n)
-{
-	size_t size = p->mode == KEYED ? n + (n / NOISE_MAX + 1) * 128 : n;
-
-	if (p->link.up.shut || p->link.closed || p->link.reset)
-		return;
-	if (size > stream_room(&p->link.up) || n > stream_room(&p->said) ||
-		(p->mode == KEYED && p->lock.stage != TALKS))
-		return;
-	stream_put(&p->said, data, n);
-	if (p->mode != KEYED) {
-		stream_put(&p->link.up, data, n);
-		return;
-	}
-	while (n) {
-		size_t part = n < NOISE_MAX ? n : NOISE_MAX;
-
-		lock_say(p, data, part);
-		data += part;
-		n -= part;
-	}
-}
-
-/* A frame with a payload of so many bytes, different from each other. */
-static void say_frame(struct peer *p, unsigned type, unsigned size)
-{
-	unsigned char frame[FRAME_HEAD + 65535];
-	unsigned payload = has_payload(type) ? size : 0;
-
-	frame_head(frame, type, size);
-	for (unsigned i = 0; i < payload; i++)
-		frame[FRAME_HEAD + i] = p->typed++;
-	p->framed = 1;
-	say(p, frame, FRAME_HEAD + payload);
-}
-
-static void say_hello(struct peer *p, unsigned rows)
-{
-	p->hello |= !p->framed;
-	say_frame(p, FRAME_HELLO, 1);
-	say_frame(p, FRAME_ROWS, rows);
-	say_frame(p, FRAME_COLS, 80);
-}
-
-/* As it would: a raw one does not begin with a 0. */
-static void type(struct peer *p, size_t n)
-{
-	static unsigned char text[65536];
-
-	if (p->mode != CLIENT_RAW && (p->mode != CLIENT_NEW || p->framed)) {
-		say_frame(p, FRAME_DATA, n > 65535 ? 65535 : n);
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		text[i] = (p->typed = p->typed % 255 + 1);
-	say(p, text, n);
-}
-
-/* Bytes of the schedule itself.  A keyed peer says them without its key. */
-static void spit(struct peer *p, size_t n)
-{
-	if (n > (size_t)(plan_end - plan))
-		n = plan_end - plan;
-	p->framed = 1;
-	if (p->mode != KEYED) {
-		say(p, plan, n);
-	} else if (n <= stream_room(&p->link.up) && !p->link.up.shut) {
-		stream_put(&p->link.up, plan, n);
-		p->excused = 1;
-	}
-	plan += n;
-}
-
-static void open_peer(struct peer *p, int mode, size_t cap, size_t hunger)
-{
-	if (p->used)
-		return;
-	memset(&p->judge, 0, sizeof p->judge);
-	memset(&p->ear, 0, sizeof p->ear);
-	stream_reset(&p->said, STREAM);
-	stream_reset(&p->link.up, STREAM / 2);
-	stream_reset(&p->link.down, cap);
-	p->link.closed = p->link.gone = p->link.reset = 0;
-	p->judge.mode = mode == KEYED ? CLIENT_FRAMED : mode == REFUSED ? CLIENT_NEW : mode;
-	p->ear.at = -1;
-	p->lock.stage = BANNER;
-	p->lock.have = 0;
-	p->mode = mode;
-	p->hunger = hunger;
-	p->typed = (p - peers) * 21;
-	p->used = p->waits = 1;
-	p->framed = p->hello = 0;
-	p->attached = mode != KEYED; /* that it has to earn */
-	p->excused = mode == REFUSED || client_rules.idle;
-	p->took = now;
-}
-
-/* It may have been excused by what it says, or not, before that is heard. */
-static void half_close(struct peer *p)
-{
-	int raw = p->mode == CLIENT_RAW || (p->mode == CLIENT_NEW && !p->framed);
-
-	p->link.up.shut = 1;
-	p->excused |= !raw;
-}
-
-static void leave(struct peer *p)
-{
-	p->link.up.shut = p->link.gone = 1;
-	p->link.down.len = p->hunger = 0;
-	p->excused = 1;
-}
-
-static int has_all(const struct peer *p)
-{
-	if (p->mode == KEYED && !p->judge.extended)
-		return 1; /* nobody can tell what is raw from outside of its records */
-	return p->ear.at == (long long)session.ring.head || !session.ring.head;
-}
-
-/* The server has closed: rightly so? */
-static void check_end(const struct peer *p)
-{
-	if (p->excused || !p->attached)
-		return;
-	assert(session.over && has_all(p));
-	assert(p->ear.exited == (p->judge.extended && p->ear.framed));
-}
-
-static void eat(struct peer *p)
-{
-	unsigned char bite[4096];
-	size_t n;
-
-	while ((n = stream_take(&p->link.down, bite, p->hunger < 4096 ? p->hunger : 4096))) {
-		p->hunger -= p->hunger < GREEDY ? n : 0;
-		p->took = now;
-		if (p->mode == KEYED)
-			lock_hears(p, bite, n);
-		else
-			ear_hears(p, bite, n);
-	}
-	if (!p->link.down.len && p->link.down.shut && !p->link.gone) {
-		check_end(p);
-		leave(p);
-	}
-}
-
-static void refresh(struct peer *p)
-{
-	if (!p->waits && p->link.closed)
-		p->used = router || !p->link.gone; /* one client a session */
-	if (!p->link.down.len)
-		p->took = now;
-	if (now - p->took > STALLS || (client_of(p) && client_of(p)->broken))
-		p->excused = 1;
-}
 
 /* ==== the command ==== */
 
@@ -241,39 +84,77 @@ static void reap(struct source *src, unsigned what)
 	command.status = session.status;
 }
 
-static void proved(
-	int fd, const char *name, int mode, struct noise *n, const unsigned char *first, size_t len)
+static struct client *accepted(int fd, const char *name, int mode)
 {
-	((struct peer *)file_of(fd)->link)->attached = 1;
-	client_key(client_open(fd, &session, name, mode), n, first, len);
+	struct peer *p = (struct peer *)file_of(fd)->link;
+
+	assert(p->mode <= KEYED && !p->turned && !(server.max && client_count >= server.max));
+	p->attached = 1;
+	return client_open(fd, &session, name, p->mode == KEYED ? mode : p->mode);
 }
 
-static void accept_peer(struct peer *p)
-{
-	static const union sock_name name = {.sa.sa_family = AF_INET};
-	int fd = p->link.fd = file_open(SOCKET, &p->link);
+enum { RAW_PORT, FRAMED_PORT, KEYED_PORT, PORTS };
+static int ports[PORTS], spares;
 
+static int port_of(const struct peer *p)
+{
+	if (p->mode == KEYED || p->mode == FOREIGN)
+		return ports[KEYED_PORT];
+	return ports[p->mode == CLIENT_FRAMED ? FRAMED_PORT : RAW_PORT];
+}
+
+static struct link *next_link(int port, union sock_name *name)
+{
+	struct peer *p = peers;
+
+	while (p < peers + PEERS && !(p->used && p->waits && port_of(p) == port))
+		p++;
+	files[port - FD_BASE].rings = 0;
+	if (p == peers + PEERS)
+		return 0;
+	name->sa.sa_family = AF_UNIX;
+	if (port == ports[KEYED_PORT])
+		name->in = (struct sockaddr_in){.sin_family = AF_INET,
+			.sin_addr.s_addr =
+				htonl((p->mode == FOREIGN ? 0xc0000200 : 0x0a000000) + p->host)};
 	p->waits = 0;
+	p->accepted = now;
+	p->turned = files_spare() < spares;
+	if (p->mode < KEYED && server.max && client_count >= server.max)
+		p->turned = 1;
 	if (p->mode == KEYED)
-		shake_serve(fd, &name, "peer", CLIENT_FRAMED, proved);
-	else if (p->mode == REFUSED)
-		client_refuse(fd, "peer", CLIENT_NEW, "full");
-	else
-		client_open(fd, &session, "peer", p->mode);
+		mark_expendable();
+	return &p->link;
 }
 
-static void accept_all(struct source *src, unsigned what)
+/* Its ports stay from one schedule to the next. */
+static void listen_once(void)
 {
-	(void)what;
-	files[src->fd - FD_BASE].rings = 0;
-	turns = 0;
-	for (struct peer *p = peers; p < peers + PEERS; p++)
-		if (p->waits)
-			accept_peer(p);
+	static const char zeros[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	static char name[] = "command", *argv[] = {name, 0}, path[32];
+	static const struct {
+		char letter;
+		const char *value;
+	} options[] = {{'k', path}, {'a', "10.0.0.0/8"}, {'r', "@raw"}, {'f', "@framed"},
+		{'f', "10.9.9.9:1"}};
+	int key;
+
+	if (spares)
+		return;
+	key = memfd_create("key", 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", key);
+	assert(!fchmod(key, 0600) && __real_write(key, zeros, 44) == 44);
+	for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
+		server_option(&(struct opt){.value = options[i].value}, options[i].letter);
+	server_listen(&(struct opt){.argv = argv}, accepted);
+	for (int i = 0, port = 0; i < FDS; i++)
+		if (files[i].kind == LISTENER)
+			ports[port++] = FD_BASE + i;
+	spares = files_spare();
+	assert(spares == 1);
 }
 
 static struct source child = {.want = bell_want, .ready = reap};
-static struct source listener = {.want = bell_want, .ready = accept_all, .last = 1};
 
 /* What ptyshim and ptyrouter look at turn by turn. */
 static msec life_at(void)
@@ -299,6 +180,22 @@ static unsigned life_want(struct source *src, msec *at)
 	return 0;
 }
 
+/* Out of descriptors: a shim tries again later; in a router that was it. */
+static void not_started(void)
+{
+	assert(files_max);
+	session.ended = now;
+	if (!router)
+		return;
+	session.exited = session.over = command.status = 1;
+	queue_close(&session.in);
+	stream_take(&tty.typed, 0, STREAM);
+	for (struct peer *p = peers; p < peers + PEERS; p++)
+		p->excused = 1;
+	if (session.clients)
+		client_dismiss(session.clients, "no descriptors", 1);
+}
+
 static void life_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
@@ -308,7 +205,10 @@ static void life_ready(struct source *src, unsigned what)
 		session_hangup(&session);
 		return;
 	}
-	assert(!session_start(&session).err);
+	if (session_start(&session).err) {
+		not_started();
+		return;
+	}
 	command.written = session.ring.head;
 	command.unwritten = 0;
 	tty.out.len = 0;
@@ -359,17 +259,21 @@ static void go_wrong(void)
 	fault.most = amount() + 1;
 }
 
-enum { ENTER, TYPE, HELLO, FRAME, SPIT, EAT, HALF_CLOSE, LEAVE, RESET, PEER_STEPS };
-enum { PRINT = PEER_STEPS, READ, EXIT, SLEEP, WRONG, HANGUP, MOMENT, STEPS };
+/* No more descriptors but so many; or enough again. */
+static void run_out(unsigned how)
+{
+	files_max = how & 128 ? 0 : files_open() + how % 4;
+}
+
+enum { ENTER, TYPE, HELLO, FRAME, SPIT, RECORD, EAT, HALF_CLOSE, LEAVE, RESET, PEER_STEPS };
+enum { PRINT = PEER_STEPS, READ, EXIT, SLEEP, WRONG, SCARCE, HANGUP, MOMENT, STEPS };
 
 static void peer_step(struct peer *p, int step)
 {
 	if (step == ENTER) {
 		unsigned how = next();
 
-		if (router && how % (REFUSED + 1) == REFUSED)
-			how = 0;
-		open_peer(p, how % (REFUSED + 1),
+		open_peer(p, how % PEER_MODES, how / PEER_MODES % HOSTS,
 			how & 64 ? 700 :
 			how & 32 ? 8192 :
 				   65536,
@@ -385,6 +289,8 @@ static void peer_step(struct peer *p, int step)
 		say_frame(p, next(), amount());
 	else if (step == SPIT)
 		spit(p, amount());
+	else if (step == RECORD)
+		say_record(p, next());
 	else if (step == EAT)
 		p->hunger = p->hunger == GREEDY ? 0 : amount();
 	else if (step == HALF_CLOSE)
@@ -407,6 +313,8 @@ static void other_step(int step)
 		asleep = now + time_span();
 	else if (step == WRONG)
 		go_wrong();
+	else if (step == SCARCE)
+		run_out(next());
 	else if (step == HANGUP)
 		session.stays = 0, session_hangup(&session);
 	else
@@ -432,7 +340,7 @@ static void step(void)
 
 static void all_behave(void)
 {
-	fault.left = tty.error = 0;
+	fault.left = tty.error = files_max = 0;
 	command.hunger = GREEDY;
 	for (struct peer *p = peers; p < peers + PEERS; p++)
 		p->hunger = p->link.gone ? 0 : GREEDY;
@@ -490,13 +398,16 @@ static void go_on(void)
 			if (!p->link.gone)
 				eat(p);
 			refresh(p);
-			files[listener.fd - FD_BASE].rings |= p->waits;
+			files[port_of(p) - FD_BASE].rings |= p->waits;
 		}
 	files[child.fd - FD_BASE].rings |= command.ends;
 }
 
 static void meanwhile(void)
 {
+	unsealed_count = 0;
+	for (const struct peer *p = peers; p < peers + PEERS; p++)
+		check_refused(p);
 	if (hasty)
 		step();
 	go_on();
@@ -518,7 +429,7 @@ static int world(msec at)
 
 /* ==== one schedule ==== */
 
-static void begin(unsigned how)
+static void begin(unsigned how, unsigned most)
 {
 	session = (struct session){.src.fd = -1,
 		.pty = {.master = -1, .slave = -1},
@@ -539,8 +450,9 @@ static void begin(unsigned how)
 	stream_reset(&tty.in, how & 128 ? 65536 : 4096);
 	stream_reset(&tty.typed, STREAM);
 	tty.exited = tty.error = tty.late = 0;
-	fault.left = phase = hasty = turns = 0;
-	now = 1000000;
+	server.max = router ? 0 : most % 8;
+	fault.left = files_max = phase = hasty = turns = 0;
+	now += 1000000; /* no pause of the last schedule lasts so long */
 	loop_now = asleep = 0;
 }
 
@@ -551,30 +463,25 @@ static void check_nothing_left(void)
 		queue_close(&session.in); /* its owner's, then */
 	assert(session_closed(&session) && !session.in.buf);
 	__wrap_close(child.fd);
-	__wrap_close(listener.fd);
-	assert(!files_open());
+	assert(files_open() == PORTS + spares && files_spare() == spares);
 	ring_close(&session.ring);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char name[] = "command", *argv[] = {name, 0};
-
-	if (!size)
+	if (size < 2)
 		return 0;
-	assert(!noise_start());
-	server.command.argv = argv;
-	plan = data + 1;
+	listen_once();
+	plan = data + 2;
 	plan_end = data + size;
-	begin(*data);
+	begin(data[0], data[1]);
 	for (struct peer *p = peers; p < peers + PEERS; p++)
 		p->used = p->waits = 0;
 	child.fd = file_open(BELL, 0);
-	listener.fd = file_open(BELL, 0);
 	loop_forget();
 	loop_add(&child);
-	loop_add(&listener);
 	loop_add(&life);
+	server_accept(1, 0);
 	if (!router)
 		assert(!session_start(&session).err);
 	loop_run();
