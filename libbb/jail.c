@@ -1,11 +1,12 @@
 /* jail.c: where the command runs, and as whom.
  *
- * All of it happens in the command's process between fork and exec; the server, and with it the
- * sockets, stays in the outer world.  Only a process namespace is different, because it takes in
- * children, not the caller: a new one comes with clone(2), and to join one the server itself steps
- * in for the moment of the fork.
+ * All of it happens in processes of the command between fork and exec; the server, and with it the
+ * sockets, stays in the outer world.  A new process namespace takes in children, not the caller, so
+ * it comes with clone(2).  How to get into one that exists is in join.c.
  *
- *	clone (pid, user) -> join (-t) -> unshare (-N) -> hostname -> groups, group, user
+ *	join (-t) -> clone (pid, user) -> root -> unshare (-N) -> hostname -> groups, group, user
+ *
+ * With -t the numbers of -u are those of the joined user namespace; names are looked up outside of it.
  *
  * Names of users are looked up at start in /etc/passwd and /etc/group, read here because libc's way
  * costs 22 KB (allocation, stdio, nscd).
@@ -26,13 +27,6 @@
 
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
-#endif
-
-/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
-#ifdef SYS_setuid32
-enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
-#else
-enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
 #endif
 
 enum { GROUPS = 64, FIELDS = 4, AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
@@ -181,7 +175,8 @@ static const char *become_user(void)
 		return 0;
 	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
 		return "terminal";
-	if (syscall(SETGROUPS, group_count, groups) && !(errno == EPERM && uid == geteuid()))
+	if (syscall(SETGROUPS, group_count, groups) &&
+		!(errno == EPERM && (uid == geteuid() || join_changed_user())))
 		return "setgroups";
 	if (syscall(SETGID, gid))
 		return "setgid";
@@ -209,53 +204,6 @@ static void set_spaces(const struct opt *o)
 		if (!*s)
 			return;
 	}
-}
-
-static int open_proc(unsigned long pid, const char *what, const char *which, int flags)
-{
-	char path[64];
-	struct text t = {path, path + sizeof path - 1};
-
-	text_str(&t, "/proc/");
-	if (pid)
-		text_num(&t, pid);
-	else
-		text_str(&t, "self");
-	text_str(&t, what);
-	text_str(&t, which);
-	*t.at = '\0';
-	return open(path, flags | O_CLOEXEC);
-}
-
-/* The namespace of a process, or -1; *ours when it is our own, which cannot be joined again. */
-static int open_space(int i, int *ours)
-{
-	int fd = open_proc(join_pid, "/ns/", spaces[i].name, O_RDONLY);
-	int own = open_proc(0, "/ns/", spaces[i].name, O_RDONLY);
-	struct stat a, b;
-
-	*ours = fd >= 0 && own >= 0 && !fstat(fd, &a) && !fstat(own, &b) && a.st_ino == b.st_ino;
-	close(own);
-	return fd;
-}
-
-static const char *join(void)
-{
-	int space[SPACES], ours[SPACES];
-	int root = open_proc(join_pid, "/root", "", O_PATH | O_DIRECTORY);
-	int cwd = open_proc(join_pid, "/cwd", "", O_PATH | O_DIRECTORY);
-
-	if (root < 0 || cwd < 0)
-		return "-t: that process";
-	for (int i = 0; i < SPACES; i++)
-		space[i] = open_space(i, &ours[i]);
-	for (int i = 0; i < SPACES; i++)
-		if (space[i] >= 0 && !ours[i] && spaces[i].flag != CLONE_NEWPID &&
-			setns(space[i], 0))
-			return "-t: setns";
-	if (fchdir(root) || chroot(".") || fchdir(cwd))
-		return "-t: root";
-	return 0;
 }
 
 static int put(const char *path, const char *before, unsigned long n, const char *after)
@@ -326,6 +274,15 @@ void jail_check(void)
 {
 	if (hostname && !join_pid && !(unshared & CLONE_NEWUTS))
 		die(1, "-H ", hostname, ": needs -N uts or -t");
+	if (join_pid &&
+		unshared & CLONE_NEWUSER) /* who comes from outside has no rights in that one */
+		die(1, "-N user: not with -t");
+}
+
+void jail_open(void)
+{
+	if (join_pid)
+		join_hold(join_pid);
 }
 
 int jail_joins(void)
@@ -340,35 +297,18 @@ unsigned jail_clone(void)
 	return unshared & AT_CLONE;
 }
 
-int jail_step_in(int *back)
+const char *jail_join(void)
 {
-	enum { PID = 1 };
-	int ours, space;
-
-	*back = -1;
-	if (!join_pid)
-		return 0;
-	space = open_space(PID, &ours);
-	if (space >= 0 && !ours) {
-		*back = open_proc(0, "/ns/", spaces[PID].name, O_RDONLY);
-		if (setns(space, CLONE_NEWPID)) {
-			ours = errno;
-			close(space);
-			close(*back);
-			errno = ours;
-			return -1;
-		}
-	}
-	close(space);
-	return 0;
+	return join_enter(has_user ? uid : 0, has_user ? gid : 0);
 }
 
-void jail_step_out(int back)
+static const char *set_hostname(void)
 {
-	if (back < 0)
-		return;
-	setns(back, CLONE_NEWPID);
-	close(back);
+	if (join_pid && !(unshared & CLONE_NEWUTS) && join_shares_uts()) {
+		errno = EPERM;
+		return "-H: its UTS namespace is ours (-N uts)";
+	}
+	return sethostname(hostname, strlen(hostname)) ? "-H" : 0;
 }
 
 const char *jail_enter(void)
@@ -377,11 +317,9 @@ const char *jail_enter(void)
 
 	if (unshared & CLONE_NEWUSER)
 		bad = map_user();
-	if (!bad && join_pid)
-		bad = join();
 	if (!bad)
 		bad = unshare_spaces();
-	if (!bad && hostname && sethostname(hostname, strlen(hostname)))
-		bad = "-H";
+	if (!bad && hostname)
+		bad = set_hostname();
 	return bad ? bad : become_user();
 }

@@ -386,6 +386,8 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	daemon_home();
 	given_close_others();
 	limit_files();
+	if (CFG_JAIL)
+		jail_open();
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
 		int fd[2];
