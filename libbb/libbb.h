@@ -202,6 +202,13 @@ int sig_ignored(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
 
+/* ==== seal.c: a copy of this program that nobody can write to ==== */
+
+/* Goes on as a sealed copy of this program in memory, from its beginning and with argv (argv[0] names the
+ * applet); returns when it is one already, or when the kernel knows no memfd; else dies.  Descriptors that
+ * are not close-on-exec stay. */
+void seal_self(char **argv);
+
 /* ==== join.c: into the namespaces of a running process ==== */
 
 /* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
@@ -849,6 +856,9 @@ struct server {
 
 extern struct server server;
 
+/* Before all else, with the applet's words and option letters: a server that will join a process (-t) goes on
+ * as a sealed copy of itself. */
+void server_seal(char **argv, const char *options);
 /* Takes a shared option; 0 when it is none. */
 int server_option(const struct opt *o, int letter);
 /* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */

@@ -85,6 +85,17 @@ static void add_addr(const char *text, int how)
 		server.alone = server.foreground = 1;
 }
 
+void server_seal(char **argv, const char *options)
+{
+	struct opt o = {.argv = argv + 1, .spec = options};
+	int c, joins = 0;
+
+	while (CFG_JAIL && (c = opt_next(&o)) >= 0)
+		joins |= c == 't';
+	if (joins)
+		seal_self(argv);
+}
+
 int server_option(const struct opt *o, int letter)
 {
 	switch (letter) {
