@@ -321,5 +321,9 @@ const char *jail_enter(void)
 		bad = unshare_spaces();
 	if (!bad && hostname)
 		bad = set_hostname();
-	return bad ? bad : become_user();
+	if (!bad)
+		bad = become_user();
+	if (join_pid)
+		prctl(PR_SET_DUMPABLE, 0); /* see join.c: ids have changed once more */
+	return bad;
 }
