@@ -286,13 +286,20 @@ static pid_t guide_fork(struct birth *b)
 	_exit(write(1, &f, sizeof f) < 0);
 }
 
-/* The command's process, or -1.  What the guide does is the kernel's work alone: no file of the container. */
+/* The command's process, or -1.  The guide looks up no name in the container's files, so this is soon; but to
+ * open a root directory on a network file system may take longer than PTY_PATIENCE. */
 static pid_t guide_follow(pid_t guide, int report, struct failure *f)
 {
-	while (waitpid(guide, 0, 0) < 0 && errno == EINTR)
+	ssize_t n;
+
+	while ((n = read(report, f, sizeof *f)) < 0 && errno == EINTR)
 		;
-	if (read(report, f, sizeof *f) != sizeof *f)
-		*f = (struct failure){"-t: fork", ECHILD};
+	if (n != sizeof *f) {
+		*f = (struct failure){"-t: that process", n ? ETIMEDOUT : ECHILD};
+		kill(guide, SIGKILL);
+		return -1;
+	}
+	waitpid(guide, 0, 0); /* it exits at once */
 	if (f->subject)
 		return -1;
 	guide = f->err;
