@@ -402,6 +402,7 @@ int ptyrouter_main(char **argv, const char *options)
 
 	if (CFG_SUPERVISED)
 		given_hush(o.argv);
+	server_seal(argv, options);
 	while ((c = opt_next(&o)) >= 0)
 		if (c == 'j')
 			jobs = opt_num(&o, 1, 64);

@@ -182,6 +182,7 @@ int ptyshim_main(char **argv, const char *options)
 
 	if (CFG_SUPERVISED)
 		given_hush(o.argv);
+	server_seal(argv, options);
 	while ((c = opt_next(&o)) >= 0) {
 		switch (c) {
 		case 'b':

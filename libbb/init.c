@@ -52,7 +52,7 @@ int init_fork(int report)
 	pid_t pid;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (poll(&reader, 1, 0) > 0 && reader.revents & POLLERR)
+	if (poll(&reader, 1, 0) > 0 && reader.revents & (POLLERR | POLLHUP))
 		_exit(1); /* nobody reads the report: the server had died before */
 	setsid();
 	sigfillset(&all); /* what was sent already waits: the server's signals are blocked */

@@ -73,6 +73,69 @@ int io_write_all(int fd, const char *s, size_t n)
 	return 0;
 }
 
+/* Not libc's where its struct msghdr is the kernel's but for zeros: that copies, and has 500 bytes. */
+static ssize_t message(int out, int fd, struct msghdr *h, int flags)
+{
+#ifdef __LP64__
+	return syscall(out ? SYS_sendmsg : SYS_recvmsg, fd, h, flags);
+#else
+	return out ? sendmsg(fd, h, flags) : recvmsg(fd, h, flags);
+#endif
+}
+
+/* One control message with room for IO_PASSED descriptors. */
+union passed {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(IO_PASSED * sizeof(int))];
+};
+
+int io_pass(int fd, const void *data, size_t n, const int *fds, int count)
+{
+	union passed m = {0};
+	struct iovec v = {(void *)(uintptr_t)data, n};
+	struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
+
+	if (count) {
+		m.head.cmsg_level = SOL_SOCKET;
+		m.head.cmsg_type = SCM_RIGHTS;
+		m.head.cmsg_len = CMSG_LEN(count * sizeof *fds);
+		memcpy(CMSG_DATA(&m.head), fds, count * sizeof *fds);
+		h.msg_control = &m;
+		h.msg_controllen = CMSG_SPACE(count * sizeof *fds);
+	}
+	return message(1, fd, &h, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -1;
+}
+
+int io_passed(int fd, void *data, size_t n, int *fds)
+{
+	union passed m = {0};
+	struct iovec v = {data, n};
+	struct msghdr h = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &m, .msg_controllen = sizeof m};
+	ssize_t got;
+	size_t size;
+
+	for (int i = 0; i < IO_PASSED; i++)
+		fds[i] = -1;
+	while ((got = message(0, fd, &h, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+		;
+	if (got > 0 && h.msg_controllen >= sizeof m.head && m.head.cmsg_type == SCM_RIGHTS) {
+		size = m.head.cmsg_len - CMSG_LEN(0);
+		memcpy(fds, CMSG_DATA(&m.head),
+			size < IO_PASSED * sizeof *fds ? size : IO_PASSED * sizeof *fds);
+	}
+	if (got == (ssize_t)n && !(h.msg_flags & MSG_CTRUNC))
+		return 0;
+	if (got >= 0)
+		errno = got ? EMFILE : 0;
+	got = errno;
+	for (int i = 0; i < IO_PASSED; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	errno = got;
+	return -1;
+}
+
 int io_pipe(int fd[2])
 {
 	return pipe2(fd, O_CLOEXEC);

@@ -1,11 +1,13 @@
 /* jail.c: where the command runs, and as whom.
  *
- * All of it happens in the command's process between fork and exec; the server, and with it the
- * sockets, stays in the outer world.  Only a process namespace is different, because it takes in
- * children, not the caller: a new one comes with clone(2), and with it a process that stays as its init
- * (init.c); to join one the server itself steps in for the moment of the fork.
+ * All of it happens in processes of the command between fork and exec; the server, and with it the
+ * sockets, stays in the outer world.  A new process namespace takes in children, not the caller: it comes with
+ * clone(2), and with it a process that stays as its init (init.c).  How to get into one that exists is in
+ * join.c.
  *
- *	clone (pid, user) -> join (-t) -> unshare (-N) -> hostname -> groups, group, user (users.c)
+ *	join (-t) -> clone (pid, user) -> root -> unshare (-N) -> hostname -> groups, group, user (users.c)
+ *
+ * With -t the numbers of -u are those of the joined user namespace; names are looked up outside of it.
  *
  * config JAIL y users, namespaces and hostname of the command (-u, -N, -t, -H)
  */
@@ -73,53 +75,6 @@ static void set_spaces(const struct opt *o)
 	}
 }
 
-static int open_proc(unsigned long pid, const char *what, const char *which, int flags)
-{
-	char path[64];
-	struct text t = {path, path + sizeof path - 1};
-
-	text_str(&t, "/proc/");
-	if (pid)
-		text_num(&t, pid);
-	else
-		text_str(&t, "self");
-	text_str(&t, what);
-	text_str(&t, which);
-	*t.at = '\0';
-	return open(path, flags | O_CLOEXEC);
-}
-
-/* The namespace of a process, or -1; *ours when it is our own, which cannot be joined again. */
-static int open_space(int i, int *ours)
-{
-	int fd = open_proc(join_pid, "/ns/", spaces[i].name, O_RDONLY);
-	int own = open_proc(0, "/ns/", spaces[i].name, O_RDONLY);
-	struct stat a, b;
-
-	*ours = fd >= 0 && own >= 0 && !fstat(fd, &a) && !fstat(own, &b) && a.st_ino == b.st_ino;
-	close(own);
-	return fd;
-}
-
-static const char *join(void)
-{
-	int space[SPACES], ours[SPACES];
-	int root = open_proc(join_pid, "/root", "", O_PATH | O_DIRECTORY);
-	int cwd = open_proc(join_pid, "/cwd", "", O_PATH | O_DIRECTORY);
-
-	if (root < 0 || cwd < 0)
-		return "-t: that process";
-	for (int i = 0; i < SPACES; i++)
-		space[i] = open_space(i, &ours[i]);
-	for (int i = 0; i < SPACES; i++)
-		if (space[i] >= 0 && !ours[i] && spaces[i].flag != CLONE_NEWPID &&
-			setns(space[i], 0))
-			return "-t: setns";
-	if (fchdir(root) || chroot(".") || fchdir(cwd))
-		return "-t: root";
-	return 0;
-}
-
 static int put(const char *path, const char *before, unsigned long n, const char *after)
 {
 	char line[64];
@@ -154,8 +109,8 @@ static const char *unshare_spaces(void)
 		return "-N: unshare";
 	if (!(unshared & CLONE_NEWNS))
 		return 0;
-	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0))
-		return "-N mnt";
+	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0)) /* without this mounts would show outside */
+		return errno == EINVAL ? "-N mnt: / is not a mount point" : "-N mnt";
 	/* or ps would show the outer world; without a directory or a kernel for it there is no /proc */
 	if (unshared & CLONE_NEWPID &&
 		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0) &&
@@ -191,6 +146,15 @@ void jail_check(void)
 {
 	if (hostname && !join_pid && !(unshared & CLONE_NEWUTS))
 		die(1, "-H ", hostname, ": needs -N uts or -t");
+	if (join_pid &&
+		unshared & CLONE_NEWUSER) /* who comes from outside has no rights in that one */
+		die(1, "-N user: not with -t");
+}
+
+void jail_open(void)
+{
+	if (join_pid)
+		join_hold(join_pid);
 }
 
 int jail_joins(void)
@@ -210,35 +174,22 @@ unsigned jail_clone(void)
 	return unshared & AT_CLONE;
 }
 
-int jail_step_in(int *back)
+const char *jail_join(void)
 {
-	enum { PID = 1 };
-	int ours, space;
+	uid_t uid = 0;
+	gid_t gid = 0;
 
-	*back = -1;
-	if (!join_pid)
-		return 0;
-	space = open_space(PID, &ours);
-	if (space >= 0 && !ours) {
-		*back = open_proc(0, "/ns/", spaces[PID].name, O_RDONLY);
-		if (setns(space, CLONE_NEWPID)) {
-			ours = errno;
-			close(space);
-			close(*back);
-			errno = ours;
-			return -1;
-		}
-	}
-	close(space);
-	return 0;
+	users_wanted(&uid, &gid);
+	return join_enter(uid, gid);
 }
 
-void jail_step_out(int back)
+static const char *set_hostname(void)
 {
-	if (back < 0)
-		return;
-	setns(back, CLONE_NEWPID);
-	close(back);
+	if (join_pid && !(unshared & CLONE_NEWUTS) && join_shares_uts()) {
+		errno = EPERM;
+		return "-H: its UTS namespace is ours (-N uts)";
+	}
+	return sethostname(hostname, strlen(hostname)) ? "-H" : 0;
 }
 
 const char *jail_enter(void)
@@ -247,11 +198,13 @@ const char *jail_enter(void)
 
 	if (unshared & CLONE_NEWUSER)
 		bad = map_user();
-	if (!bad && join_pid)
-		bad = join();
 	if (!bad)
 		bad = unshare_spaces();
-	if (!bad && hostname && sethostname(hostname, strlen(hostname)))
-		bad = "-H";
-	return bad ? bad : users_become();
+	if (!bad && hostname)
+		bad = set_hostname();
+	if (!bad)
+		bad = users_become();
+	if (join_pid)
+		prctl(PR_SET_DUMPABLE, 0); /* see join.c: ids have changed once more */
+	return bad;
 }

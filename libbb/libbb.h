@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -111,6 +112,13 @@ int io_pipe(int fd[2]); /* close-on-exec */
 /* Whether so many descriptors more can be opened by this process (RLIMIT_NOFILE, getrlimit(2)); another one
  * may still be told ENFILE. */
 int io_descriptors(int n);
+enum { IO_PASSED = 2 };
+/* Sends n bytes and count descriptors (0 to IO_PASSED) through a unix socket (unix(7), SCM_RIGHTS): 0, or -1
+ * and errno.  The sender keeps his. */
+int io_pass(int fd, const void *data, size_t n, const int *fds, int count);
+/* Waits for just such n bytes: 0 and IO_PASSED descriptors, close-on-exec, -1 where there is none; or -1 and
+ * errno, which is 0 at the end of file, and EMFILE when some found no place, then all are closed. */
+int io_passed(int fd, void *data, size_t n, int *fds);
 /* Makes fd the null device, or something as harmless where there is no /dev. */
 void io_null(int fd);
 /* PID 1 may start with 0-2 closed: they are filled first, or a socket becomes stderr. */
@@ -233,6 +241,37 @@ char *env_make(const char *name, const char *value, size_t len);
  * (0 ends it), our own without LINES and COLUMNS; of two that have one name the first.  0 and errno. */
 char **env_list(char *client, char **set);
 
+/* ==== seal.c: a copy of this program that nobody can write to ==== */
+
+/* Goes on as a sealed copy of this program in memory, from its beginning and with argv (argv[0] names the
+ * applet); returns when it is one already, or when the kernel knows no memfd; else dies.  Descriptors that
+ * are not close-on-exec stay. */
+void seal_self(char **argv);
+
+/* ==== join.c: into the namespaces of a running process ==== */
+
+/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
+#ifdef SYS_setuid32
+enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
+#else
+enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
+#endif
+
+/* Holds the process of this number from now on, and remembers which namespaces are ours; or dies. */
+void join_hold(unsigned long pid);
+/* In a forked child, in this order.  Closes all descriptors but the report and the process's; 0-2 become the
+ * report.  The report's new number, close-on-exec, or -1. */
+int join_begin(int report);
+/* Opens all, then joins all namespaces of the process that are not ours (setns(2)); its children are in the
+ * process namespace.  In a user namespace becomes user and group 0, or these where that has no 0.  What
+ * failed (errno says why; ESRCH: the process has ended), or 0. */
+const char *join_enter(uid_t uid, gid_t gid);
+/* In a child of that: the root and working directories of the process.  What failed, or 0. */
+const char *join_root(void);
+/* After join_enter(): whether the process's UTS namespace is ours; whether its user namespace is not. */
+int join_shares_uts(void);
+int join_changed_user(void);
+
 /* ==== users.c: as whom the command runs ==== */
 
 enum { USERS_ENV = 5 };
@@ -242,6 +281,8 @@ void users_set(const char *spec);
 /* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
  * that /etc/passwd does not know has the home /, and the number for a name. */
 char **users_env(void);
+/* The user and group that are wanted; changes nothing before users_set(). */
+void users_wanted(uid_t *u, gid_t *g);
 /* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
 const char *users_ids(uid_t u, gid_t g);
 /* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
@@ -257,12 +298,13 @@ void jail_check(void);
 int jail_joins(void);
 /* -N pid: init_fork() is due in the child. */
 int jail_needs_init(void);
+/* -t: join_hold(). */
+void jail_open(void);
 /* The CLONE_ flags to fork the command with (namespaces(7)). */
 unsigned jail_clone(void);
-/* The process namespace to join applies to children only: step in, fork, step out.  -1 and errno. */
-int jail_step_in(int *back);
-void jail_step_out(int back);
-/* In the child, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
+/* -t: join_enter() as the user that is wanted. */
+const char *jail_join(void);
+/* In the command's process, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
 const char *jail_enter(void);
 
 /* ==== init.c: the first process of a process namespace ==== */
@@ -280,6 +322,13 @@ void pgrp_open(void);
  * (leader's, a process that was not waited for, when none has it): never a process of another session, even
  * when a number was given again.  Not who may not be signalled (kill(2)). */
 void pgrp_signal(int master, pid_t leader, int sig);
+
+/* ==== devpts.c: a pseudoterminal of the devpts that is mounted here ==== */
+
+/* The master (non-blocking) and its slave, close-on-exec, of the devpts at /dev/pts; or -1: there is none. */
+int devpts_open(int fd[2]);
+/* Unlocks and opens the slave of a master; dir is its devpts, or AT_FDCWD for /dev/pts.  -1 and errno. */
+int devpts_slave(int master, int dir);
 
 /* ==== pty.c: a pseudoterminal and the command on it ==== */
 
@@ -306,6 +355,8 @@ struct failure {
 	int err;
 };
 
+/* With -t the terminal comes from the command's process: see pty_arrived(). */
+int pty_comes(void);
 /* pts(4); -1 and errno. */
 int pty_open(struct pty *p, const struct winsize *size);
 void pty_close(struct pty *p);
@@ -318,10 +369,16 @@ int pty_hangup(const struct pty *p, int sig);
 /* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
 void pty_signal(const struct pty *p, int sig);
 /* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
- * reads (blocking until exec) and closes, or -1 and errno.  env: more variables, each ending in a NUL,
+ * reads (blocking until exec) and closes, or -1 and *f.  env: more variables, each ending in a NUL,
  * an empty one last; or 0. */
-int pty_spawn(struct pty *p, const struct command *c, char *env);
+int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f);
 struct failure pty_spawned(int report);
+/* When pty_comes(), after pty_spawn(): reads the first of what the report brings, the pty, opened in the
+ * process's own devpts, or in ours where it has none; waits PTY_PATIENCE seconds at most.  A failure when the
+ * command's process failed before.  It waits until pty_go() lets it go on; then pty_spawned(). */
+enum { PTY_PATIENCE = 10 };
+struct failure pty_arrived(struct pty *p, const struct winsize *size, int report);
+void pty_go(const struct pty *p, int report);
 /* Tries what execvp(3) would for this name, the directories of PATH in turn, until try() returns 0 or
  * an errno that is not about the place; which it returns. */
 int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
@@ -708,6 +765,7 @@ struct session {
 	char warm;    /* does not, and the ring has memory it no longer needs */
 	char go;      /* a client has said something that starts the command */
 	char started;
+	char coming;    /* the terminal is, from the command's process */
 	char exited;    /* reaped */
 	char over;      /* and everything it wrote is in the ring */
 	char stays;     /* it will be started again: clients stay */
@@ -719,8 +777,10 @@ enum { SESSION_FILES = 6 };
 
 /* Opens a pty and starts the command on it; f.err says whether, after exec. */
 struct failure session_start(struct session *s);
-/* The same without waiting for exec: *report is for pty_spawned(), or -1. */
+/* The same without waiting for exec: *report is for session_told() when it is readable, or -1. */
 struct failure session_begin(struct session *s, int *report);
+/* 0: there is more to come.  1: the report is closed, and *f says whether the command was executed. */
+int session_told(struct session *s, int report, struct failure *f);
 /* Its end as wait(2) told it. */
 void session_exited(struct session *s, int wait_status);
 /* HUP to the command's group, KILL 5 s later. */
@@ -910,6 +970,9 @@ struct server {
 
 extern struct server server;
 
+/* Before all else, with the applet's words and option letters: a server that will join a process (-t) goes on
+ * as a sealed copy of itself. */
+void server_seal(char **argv, const char *options);
 /* Takes a shared option; 0 when it is none. */
 int server_option(const struct opt *o, int letter);
 /* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */

@@ -11,38 +11,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
 
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
-
 const char pty_what[] = "pseudoterminal";
 
-static int slave_open(int master)
+int pty_comes(void)
 {
-	int flags = O_RDWR | O_NOCTTY | O_CLOEXEC, unlock = 0, fd;
-	unsigned n;
-	char name[24];
-	struct text t = {name, name + sizeof name - 1};
-
-	if (ioctl(master, TIOCSPTLCK, &unlock))
-		return -1;
-	fd = ioctl(master, TIOCGPTPEER, flags); /* Linux 4.13; needs no /dev/pts */
-	if (fd >= 0 || ioctl(master, TIOCGPTN, &n))
-		return fd;
-	text_str(&t, "/dev/pts/");
-	text_num(&t, n);
-	*t.at = '\0';
-	return open(name, flags);
+	return CFG_JAIL && jail_joins();
 }
 
 int pty_open(struct pty *p, const struct winsize *size)
@@ -50,7 +36,7 @@ int pty_open(struct pty *p, const struct winsize *size)
 	p->master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (p->master < 0)
 		return -1;
-	p->slave = slave_open(p->master);
+	p->slave = devpts_slave(p->master, AT_FDCWD);
 	if (p->slave < 0 || pty_resize(p, size)) {
 		pty_close(p);
 		return -1;
@@ -162,10 +148,11 @@ int pty_find(const char *name, int (*try)(const char *path, const void *of), con
 }
 
 struct birth {
-	const struct pty *pty;
+	int slave; /* -1: it is to be opened where the command runs */
 	const struct command *command;
 	char *env, **environment;
-	int report[2];
+	int report;  /* the child's end, */
+	int servers; /* and the server's, or -1 when it is closed in the child already */
 };
 
 static int execute(const char *path, const void *of)
@@ -176,86 +163,201 @@ static int execute(const char *path, const void *of)
 	return errno;
 }
 
-/* The child; does not return. */
+/* In the container, once the server knows our number: its root directory.  What failed, or 0. */
+static const char *enter_root(struct birth *b)
+{
+	char go;
+
+	if (read(b->report, &go, 1) != 1)
+		return "-t: the server";
+	return join_root();
+}
+
+/* A terminal of the container's devpts, shown to the server, and given back by that (or one of the server's own)
+ * when it is ready for the command.  What failed, or 0. */
+static const char *open_inside(struct birth *b)
+{
+	struct failure none = {0};
+	int fd[IO_PASSED], count = devpts_open(fd) ? 0 : IO_PASSED;
+	char go;
+
+	if (io_pass(b->report, &none, sizeof none, fd, count))
+		return pty_what;
+	for (int i = 0; i < count; i++)
+		close(fd[i]);
+	if (io_passed(b->report, &go, 1, fd))
+		return pty_what;
+	b->slave = fd[0];
+	return 0;
+}
+
+/* The command's process. */
 static _Noreturn void become(struct birth *b)
 {
 	const struct command *c = b->command;
 	const char *where;
-	int report = b->report[1];
+	int joined = b->slave < 0;
 
-	close(b->report[0]);
-	if (c->forget)
+	if (b->servers >= 0)
+		close(b->servers);
+	if (c->forget && !joined)
 		c->forget();
-	if (CFG_JAIL && jail_needs_init() && init_fork(report))
-		give_up(c, report, "fork");
+	if (CFG_JAIL && joined && (where = enter_root(b)))
+		give_up(c, b->report, where);
+	if (CFG_JAIL && jail_needs_init() && init_fork(b->report))
+		give_up(c, b->report, "fork");
 	setsid();
-	if (ioctl(b->pty->slave, TIOCSCTTY, 0))
-		give_up(c, report, "controlling terminal");
+	if (CFG_JAIL && joined && (where = open_inside(b)))
+		give_up(c, b->report, where);
+	if (ioctl(b->slave, TIOCSCTTY, 0))
+		give_up(c, b->report, "controlling terminal");
 	for (int fd = 0; fd < 3; fd++)
-		dup2(b->pty->slave, fd);
-	if (chdir(c->home))
-		give_up(c, report, c->home);
+		dup2(b->slave, fd);
+	close(b->slave);
+	if (!joined && chdir(c->home))
+		give_up(c, b->report, c->home);
 	if (CFG_JAIL && (where = jail_enter()))
-		give_up(c, report, where);
+		give_up(c, b->report, where);
 	if (c->dir && chdir(c->dir))
-		give_up(c, report, c->dir);
+		give_up(c, b->report, c->dir);
 	umask(c->umask);
 	prlimit(0, RLIMIT_NOFILE, &c->files, 0);
 	sig_default();
 	b->environment = env_list(b->env, c->env);
 	if (!b->environment)
-		give_up(c, report, "environment");
+		give_up(c, b->report, "environment");
 	errno = pty_find(c->argv[0], execute, b);
-	give_up(c, report, c->argv[0]);
+	give_up(c, b->report, c->argv[0]);
 }
 
-/* fork(2) into new namespaces, with clone(2) itself: libc's wants another stack, and this child goes on with its
- * copy of ours. */
-static pid_t fork_into(unsigned flags)
+/* fork(2) with flags of clone(2), by that itself: libc's wants another stack, and this child goes on with its copy
+ * of ours. */
+static pid_t give_birth(struct birth *b, unsigned flags)
 {
 #ifdef __s390__ /* where the stack is the first argument */
-	return syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
+	pid_t pid = syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
 #else
-	return syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	pid_t pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 #endif
-}
 
-static pid_t give_birth(struct birth *b)
-{
-	unsigned flags = CFG_JAIL ? jail_clone() : 0;
-	pid_t pid;
-	int back;
-
-	if (CFG_JAIL && jail_step_in(&back))
-		return -1;
-	pid = flags ? fork_into(flags) : _Fork();
 	if (!pid)
 		become(b);
-	if (CFG_JAIL)
-		jail_step_out(back);
 	return pid;
 }
 
-int pty_spawn(struct pty *p, const struct command *c, char *env)
+/* The guide of join.c: its message has the number of the command's process in place of an errno. */
+static pid_t guide_fork(struct birth *b)
 {
-	struct birth b = {.pty = p, .command = c, .env = env};
+	struct failure f = {0};
+	pid_t pid = _Fork();
 
-	if (io_pipe(b.report))
+	if (pid)
+		return pid;
+	if (b->command->forget)
+		b->command->forget();
+	b->report = join_begin(b->report);
+	b->servers = -1;
+	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
+	if (!f.subject) {
+		pid = give_birth(b, jail_clone() | CLONE_PARENT);
+		f.subject = pid < 0 ? "-t: fork" : 0;
+		errno = pid < 0 ? errno : pid;
+	}
+	f.err = errno;
+	_exit(write(1, &f, sizeof f) < 0);
+}
+
+/* The command's process, or -1.  The guide looks up no name in the container's files, so this is soon; but to
+ * open a root directory on a network file system may take longer than PTY_PATIENCE. */
+static pid_t guide_follow(pid_t guide, int report, struct failure *f)
+{
+	ssize_t n;
+
+	while ((n = read(report, f, sizeof *f)) < 0 && errno == EINTR)
+		;
+	if (n != sizeof *f) {
+		*f = (struct failure){"-t: that process", n ? ETIMEDOUT : ECHILD};
+		kill(guide, SIGKILL);
 		return -1;
-	p->pid = give_birth(&b);
-	close(b.report[1]);
+	}
+	waitpid(guide, 0, 0); /* it exits at once */
+	if (f->subject)
+		return -1;
+	guide = f->err;
+	f->err = 0;
+	io_pass(report, "", 1, 0, 0);
+	return guide;
+}
+
+/* A pipe; with -t, when descriptors are passed and the container's files may hold us up, a socket. */
+static int report_open(int report[2])
+{
+	static const struct timeval patience = {.tv_sec = PTY_PATIENCE};
+
+	if (!pty_comes())
+		return io_pipe(report);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report))
+		return -1;
+	setsockopt(report[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	return 0;
+}
+
+int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f)
+{
+	struct birth b = {.slave = p->slave, .command = c, .env = env};
+	int report[2];
+
+	*f = (struct failure){0};
+	p->pid = -1;
+	if (report_open(report)) {
+		*f = (struct failure){"fork", errno};
+		return -1;
+	}
+	b.servers = report[0];
+	b.report = report[1];
+	p->pid = pty_comes() ? guide_fork(&b) : give_birth(&b, CFG_JAIL ? jail_clone() : 0);
+	if (p->pid < 0)
+		*f = (struct failure){"fork", errno};
+	close(report[1]);
+	if (p->pid > 0 && pty_comes())
+		p->pid = guide_follow(p->pid, report[0], f);
 	if (p->pid > 0)
-		return b.report[0];
-	close(b.report[0]);
+		return report[0];
+	close(report[0]);
 	return -1;
+}
+
+struct failure pty_arrived(struct pty *p, const struct winsize *size, int report)
+{
+	struct failure f = {0};
+	int fd[IO_PASSED], bad;
+
+	if (io_passed(report, &f, sizeof f, fd)) {
+		bad = errno == EAGAIN ? ETIMEDOUT : errno ? errno : ECHILD;
+		return (struct failure){bad == EMFILE ? pty_what : "-t: that process", bad};
+	}
+	if (f.subject)
+		return f;
+	p->master = fd[0];
+	p->slave = fd[1];
+	bad = p->master < 0 ? pty_open(p, size) : pty_resize(p, size);
+	return (struct failure){pty_what, bad ? errno : 0};
+}
+
+void pty_go(const struct pty *p, int report)
+{
+	io_pass(report, "", 1, &p->slave, 1);
 }
 
 struct failure pty_spawned(int report)
 {
 	struct failure f = {0};
+	ssize_t n;
 
-	while (read(report, &f, sizeof f) < 0 && errno == EINTR)
+	while ((n = read(report, &f, sizeof f)) < 0 && errno == EINTR)
 		;
+	if (n < 0) /* PTY_PATIENCE */
+		f = (struct failure){"-t: the command", ETIMEDOUT};
 	close(report);
 	return f;
 }

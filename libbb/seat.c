@@ -59,9 +59,11 @@ static void turn_out(struct seat *seat, const struct failure *f)
 static void launch_ready(struct source *src, unsigned what)
 {
 	struct seat *seat = (struct seat *)((char *)src - offsetof(struct seat, launch));
-	struct failure f = pty_spawned(src->fd);
+	struct failure f;
 
 	(void)what;
+	if (!session_told(&seat->session, src->fd, &f))
+		return;
 	src->fd = -1;
 	loop_close(src);
 	if (f.err)

@@ -44,8 +44,9 @@ enum {
 	ACCEPTS = 16, /* a turn */
 	PAUSE = 1000,
 	STATS = -1,
-	TELL = 4,                                   /* descriptors for clients that are refused */
-	START_FILES = 4 + 1 + SESSION_FILES + TELL, /* control sockets, pgrp_open(), a client, ... */
+	TELL = 4, /* descriptors for clients that are refused */
+	START_FILES =
+		4 + 1 + SESSION_FILES + TELL, /* control sockets, pgrp_open(), a client, ... */
 };
 
 struct listener {
@@ -98,6 +99,17 @@ static void forget(void)
 {
 	shake_forget();
 	client_forget();
+}
+
+void server_seal(char **argv, const char *options)
+{
+	struct opt o = {.argv = argv + 1, .spec = options};
+	int c, joins = 0;
+
+	while (CFG_JAIL && (c = opt_next(&o)) >= 0)
+		joins |= c == 't';
+	if (joins)
+		seal_self(argv);
 }
 
 int server_option(const struct opt *o, int letter)
@@ -394,6 +406,8 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	loop_limit(&server.command.files);
 	if (CFG_KEYED && keyed)
 		shake_start(client_rules.verbose);
+	if (CFG_JAIL)
+		jail_open();
 	on_accept = accepted;
 	for (int i = 0; i < addr_count; i++) {
 		struct file_id made;

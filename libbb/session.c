@@ -34,6 +34,12 @@ static struct session *of(struct source *src)
 	return (struct session *)src;
 }
 
+/* The terminal is opened by the command's process, which has not shown it yet. */
+static int is_coming(const struct session *s)
+{
+	return CFG_JAIL && s->coming;
+}
+
 /* How much may be read: all of the ring while nobody listens; up to the only client's position; with
  * several up to half a ring ahead of the foremost, so that the others may be as far behind it. */
 static size_t room(const struct session *s)
@@ -74,12 +80,12 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 	s->in_bytes += n;
 	s->burst = s->gather_until = 0; /* what comes now is an answer: it does not wait for more */
 	s->typed = n ? data[n - 1] : s->typed;
-	if (s->started && (s->src.fd < 0 || s->exited))
+	if (s->started && (session_closed(s) || s->exited))
 		return;
 	if (s->started && !s->in.len)
 		done = io_write(s->src.fd, data, n);
 	if (done < 0)
-		done = 0; /* hung up for a moment: keep it for the next opener */
+		done = 0; /* hung up for a moment, or still to come: keep it */
 	if (queue_put(&s->in, data + done, n - done))
 		warn(s->command->argv[0], ": input lost: ", msg_errno());
 }
@@ -90,6 +96,7 @@ static void drained(struct session *s)
 	s->ended = loop_now;
 	close(s->pty.slave);
 	s->pty.slave = s->pty.master = -1;
+	s->coming = 0;
 	queue_close(&s->in);
 	loop_close(&s->src);
 }
@@ -137,6 +144,11 @@ static unsigned want(struct source *src, msec *due)
 
 	if (s->kill_at)
 		due_at(due, s->kill_at);
+	if (is_coming(s)) {
+		if (s->exited)
+			due_at(due, loop_now);
+		return 0;
+	}
 	if (s->warm && room(s) == s->ring.size)
 		due_at(due, s->read_at + COOL);
 	if (s->retry > loop_now) {
@@ -183,6 +195,22 @@ static void ready(struct source *src, unsigned what)
 	}
 }
 
+/* One of our own devpts, or the one that has come. */
+static struct failure open_pty(struct session *s, int report)
+{
+	struct failure f = {0};
+
+	if (is_coming(s))
+		f = pty_arrived(&s->pty, &s->size, report);
+	else if (pty_open(&s->pty, &s->size))
+		f = (struct failure){pty_what, errno};
+	if (!f.err && CFG_CONSOLE && s->opened)
+		f = s->opened(&s->pty);
+	if (f.err)
+		pty_close(&s->pty);
+	return f;
+}
+
 struct failure session_begin(struct session *s, int *report)
 {
 	struct failure f = {0};
@@ -193,17 +221,14 @@ struct failure session_begin(struct session *s, int *report)
 	s->began = loop_now;
 	if (s->env && s->env_len > SESSION_ENV)
 		return (struct failure){"environment", E2BIG};
-	if (pty_open(&s->pty, &s->size))
-		return (struct failure){pty_what, errno};
-	if (CFG_CONSOLE && s->opened)
-		f = s->opened(&s->pty);
-	if (f.err) {
-		pty_close(&s->pty);
+	s->coming = pty_comes();
+	if (!is_coming(s))
+		f = open_pty(s, -1);
+	if (f.err)
 		return f;
-	}
-	*report = pty_spawn(&s->pty, s->command, s->env);
+	*report = pty_spawn(&s->pty, s->command, s->env, &f);
 	if (*report < 0) {
-		f = (struct failure){"fork", errno};
+		s->coming = 0;
 		pty_close(&s->pty);
 		return f;
 	}
@@ -214,12 +239,33 @@ struct failure session_begin(struct session *s, int *report)
 	return f;
 }
 
+int session_told(struct session *s, int report, struct failure *f)
+{
+	if (!is_coming(s)) {
+		*f = pty_spawned(report);
+		return 1;
+	}
+	*f = open_pty(s, report);
+	if (f->err) { /* its process ends by itself, or when the report is closed */
+		close(report);
+		return 1;
+	}
+	s->coming = 0;
+	s->src.fd = s->pty.master;
+	pty_go(&s->pty, report);
+	return 0;
+}
+
 struct failure session_start(struct session *s)
 {
 	int report;
 	struct failure f = session_begin(s, &report);
 
-	return f.err ? f : pty_spawned(report);
+	while (!f.err && !session_told(s, report, &f))
+		;
+	if (f.err && s->pty.pid > 0) /* it ends by itself, unless the container's files hold it */
+		kill(s->pty.pid, SIGKILL);
+	return f;
 }
 
 void session_exited(struct session *s, int wait_status)
@@ -234,7 +280,7 @@ void session_exited(struct session *s, int wait_status)
 
 void session_hangup(struct session *s)
 {
-	if (s->exited || s->kill_at || s->src.fd < 0)
+	if (s->exited || s->kill_at || session_closed(s))
 		return;
 	pty_hangup(&s->pty, SIGHUP);
 	s->kill_at = loop_now + KILL_AFTER;

@@ -13,13 +13,6 @@
 #include <unistd.h>
 #include "libbb.h"
 
-/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
-#ifdef SYS_setuid32
-enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
-#else
-enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
-#endif
-
 enum { NAME, PASSWORD, ID, GROUP, COMMENT, HOME, SHELL, FIELDS, MEMBERS = GROUP };
 enum { GROUPS = 65536 }; /* NGROUPS_MAX */
 
@@ -197,6 +190,14 @@ void users_set(const char *spec)
 	is_set = 1;
 }
 
+void users_wanted(uid_t *u, gid_t *g)
+{
+	if (!is_set)
+		return;
+	*u = uid;
+	*g = gid;
+}
+
 char **users_env(void)
 {
 	return environment;
@@ -215,7 +216,8 @@ const char *users_become(void)
 		return 0;
 	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
 		return "terminal";
-	if (syscall(SETGROUPS, group_count, groups) && !(errno == EPERM && uid == geteuid()))
+	if (syscall(SETGROUPS, group_count, groups) &&
+		!(errno == EPERM && (uid == geteuid() || join_changed_user())))
 		return "setgroups";
 	return users_ids(uid, gid);
 }

@@ -1,0 +1,89 @@
+/* seal.c: a copy of this program that nobody can write to.
+ *
+ * A process of ours that has joined a container, but has not executed the container's program yet, shows the
+ * container our own file as its /proc/PID/exe; so does a "script" there that names /proc/self/exe as its
+ * interpreter.  Who holds that open can write to it as soon as the last process that runs it has ended
+ * (CVE-2019-5736): as root, to the host's binary.  So a server that joins runs from a sealed memfd
+ * (memfd_create(2), fcntl(2) F_ADD_SEALS), as runc does; it costs the memory of one copy of the file.
+ *
+ * Before Linux 3.17 there is no memfd, and the server runs from its file.  What then remains: between joining
+ * and exec the process is not dumpable (join.c), so that its exe opens only for one who may trace anything
+ * (CAP_SYS_PTRACE outside of any user namespace); but a script like the above runs our file as the
+ * container's own process, and a container whose root is the host's can write to it later.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "libbb.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+static int is_sealed(int fd)
+{
+	int seals = syscall(SYS_fcntl, fd, F_GET_SEALS); /* libc's has 400 bytes */
+
+	return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
+/* An executable memfd: before Linux 6.3 every one is, later it depends on a sysctl (vm.memfd_noexec). */
+static int memory_file(void)
+{
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = syscall(SYS_memfd_create, msg_applet, flags | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? syscall(SYS_memfd_create, msg_applet, flags) : fd;
+}
+
+static int copy_all(int to, int from)
+{
+	ssize_t n;
+
+	do
+		n = sendfile(to, from, 0, 1 << 20);
+	while (n > 0);
+	return n;
+}
+
+static void execute(int fd, char **argv)
+{
+	char path[40];
+	struct text t = {path, path + sizeof path - 1};
+
+	syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH); /* Linux 3.19 */
+	if (errno != ENOSYS)
+		return;
+	text_str(&t, "/proc/self/fd/");
+	text_num(&t, fd);
+	*t.at = '\0';
+	execve(path, argv, environ);
+}
+
+void seal_self(char **argv)
+{
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), copy;
+
+	if (self >= 0 && is_sealed(self)) {
+		close(self);
+		prctl(PR_SET_NAME, msg_applet); /* ps: or it would be a number */
+		return;
+	}
+	if (self >= 0) {
+		copy = memory_file();
+		if (copy < 0 && errno == ENOSYS) {
+			close(self);
+			return;
+		}
+		if (copy >= 0 && !copy_all(copy, self) &&
+			!syscall(SYS_fcntl, copy, F_ADD_SEALS, SEALS))
+			execute(copy, argv);
+	}
+	die(1, "-t: a sealed copy of this program: ", msg_errno());
+}
