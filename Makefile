@@ -3,7 +3,8 @@
 ## Targets:
 ##   make            build ./ptybox, static
 ##   make run        a shell in a daemon of its own and this terminal attached to it
-##   make test       build and run every test; TESTS='shim attach' runs only those files
+##   make test       build and run every test; TESTS='shim pace:slow' runs only shim.test, and
+##                   of pace.test the tests with "slow" in their names
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
@@ -38,7 +39,7 @@ CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
 # what make test runs the tests on, beside this machine; named tests run here alone
 EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
-export BOOT_ARCHES KERNEL MODULES FILES
+export BOOT_ARCHES KERNEL MODULES FILES TESTS
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -119,7 +120,7 @@ test:
 	@$(MAKE) -s all peers
 	@$(MAKE) -s all O=$(O)/full CONFIG=configs/full
 	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross tested $(EMULATED))
-	@$(TESTED) scripts/tests/all 'here $(EMULATED)' $(TESTS)
+	@set -f; $(TESTED) scripts/tests/all 'here $(EMULATED)' $$TESTS
 
 check:
 	@BOOT_ARCHES='amd64 arm64 mipsel s390x' scripts/deps check
@@ -134,7 +135,7 @@ cross-test:
 	@scripts/deps cross $(ARCHES)
 	@$(MAKE) -s all peers
 	@scripts/cross tested $(ARCHES)
-	@$(TESTED) scripts/tests/all '$(ARCHES)' $(TESTS)
+	@set -f; $(TESTED) scripts/tests/all '$(ARCHES)' $$TESTS
 
 fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)

@@ -24,11 +24,13 @@ file_start() {
 	T=$RUN_DIR/$file
 	results=$T/results
 	servers=$T/servers
+	patterns=$RUN_DIR/patterns/$file
 	in_test=
 	next_port=$((10000 + RUN_PID % 22 * 1000 + FILE_NUMBER * 60))
 	mkdir "$T/dir" "$T/bin"
 	: >"$results"
 	: >"$servers"
+	: >"$T/matched"
 	links "$T/bin" "$PTYBOX"
 	for other in ptyshim ptyattach; do # a client is tested with another build's server, a server with its client
 		[ -e "$T/bin/$other" ] || link "$T/bin" "$other" "$PTYBOX_UNIT"
@@ -87,6 +89,28 @@ fail() {
 	echo "fail $fail_name" >>"$results"
 }
 
+# chosen NAME: is it one of the tests that run was asked for?
+chosen() {
+	chosen=1
+	while IFS= read -r pattern; do
+		# shellcheck disable=SC2254
+		case $1 in
+		*$pattern*)
+			chosen=0
+			printf '%s\n' "$pattern" >>"$T/matched"
+			;;
+		esac
+	done <"$patterns"
+	return "$chosen"
+}
+
+# a pattern that chose nothing would look like a success
+all_matched() {
+	while IFS= read -r pattern; do
+		[ "$pattern" = '*' ] || grep -qxF -e "$pattern" "$T/matched" || fail "no test is named $pattern"
+	done <"$patterns"
+}
+
 # what the warden answers to a request
 ask() {
 	echo "$1" >&8
@@ -94,6 +118,7 @@ ask() {
 }
 
 testing() {
+	chosen "$1" || { knobs; return; }
 	[ $# = 5 ] || { fail "$1" "testing wants 5 arguments, not $#"; return; }
 	printf %b "$3" >"$T/expected"
 	printf %b "$5" >"$T/stdin"
@@ -173,6 +198,7 @@ file_end() {
 	reasons=
 	sanitizer_reports
 	[ -z "$reasons" ] || fail "the end of the file" "$reasons"
+	all_matched
 	: >"$T/finished"
 }
 
