@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # harness.sh: the words that *.test files are written in.
 #
-#   testing NAME COMMAND EXPECTED INFILE STDIN    (toybox's shape)
+#   testing NAME COMMAND [EXPECTED [INFILE [STDIN]]]    (toybox's shape; what is left out is empty)
 # COMMAND runs in a subshell of the file's shell, so it may use every function here and in the file, and
 # in an empty directory of its own; what the file itself made is in "..". Its standard output must be
 # EXPECTED and its exit status 0; INFILE becomes the file "input", STDIN its standard input; these three
@@ -118,12 +118,16 @@ ask() {
 }
 
 testing() {
-	chosen "$1" || { knobs; return; }
-	[ $# = 5 ] || { fail "$1" "testing wants 5 arguments, not $#"; return; }
-	printf %b "$3" >"$T/expected"
-	printf %b "$5" >"$T/stdin"
+	chosen "${1-}" || { knobs; return; }
+	if [ $# -lt 2 ] || [ $# -gt 5 ]; then # as by a quote too many
+		fail "${1-}" "testing wants 2 to 5 arguments, not $#"
+		knobs
+		return
+	fi
+	printf %b "${3-}" >"$T/expected"
+	printf %b "${5-}" >"$T/stdin"
 	mkdir "$T/dir/test"
-	[ -z "$4" ] || printf %b "$4" >"$T/dir/test/input"
+	[ -z "${4-}" ] || printf %b "$4" >"$T/dir/test/input"
 	reasons=
 	[ -z "${RUNNER-}" ] || limit=$((limit * 3))
 	ask "begin $limit"
