@@ -84,9 +84,9 @@ traceable() { [ -z "${RUNNER-}${SANITIZED-}" ]; }
 fail() {
 	fail_name=$1
 	shift
-	echo "FAIL $file: $fail_name"
+	printf 'FAIL %s: %s\n' "$file" "$fail_name" # echo would know the escapes of a name
 	[ $# = 0 ] || printf '    %s\n' "$@"
-	echo "fail $fail_name" >>"$results"
+	echo fail >>"$results"
 }
 
 # chosen NAME: is it one of the tests that run was asked for?
@@ -159,7 +159,7 @@ testing() {
 	fi
 	sanitizer_reports
 	if [ -z "$reasons" ]; then
-		echo "PASS $file: $1"
+		printf 'PASS %s: %s\n' "$file" "$1"
 		echo pass >>"$results"
 	else
 		fail "$1"
