@@ -5,6 +5,7 @@
 ##   make run        a shell in a daemon of its own and this terminal attached to it
 ##   make test       build and run every test; TESTS='shim pace:slow' runs only shim.test, and
 ##                   of pace.test the tests with "slow" in their names
+##   make test-here  what needs no other architecture and boots no machine: in about three minutes
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
@@ -122,6 +123,9 @@ test:
 	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross tested $(EMULATED))
 	@set -f; $(TESTED) scripts/tests/all 'here $(EMULATED)' $$TESTS
 
+test-here:
+	@$(MAKE) -s test EMULATED= BOOT_ARCHES=
+
 check:
 	@BOOT_ARCHES='amd64 arm64 mipsel s390x' scripts/deps check
 	@scripts/check
@@ -168,7 +172,7 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check cross cross-test fuzz bench initramfs boot size install clean help \
+.PHONY: all peers run test test-here check cross cross-test fuzz bench initramfs boot size install clean help \
 	FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)
