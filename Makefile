@@ -13,6 +13,7 @@
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
 ##   make initramfs  generated/initramfs/ARCH.gz: ptybox, busybox, a network and a shell on it
 ##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
+##   make sizes      what make cross builds; README.md's table of sizes says what came out
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
 ##   make clean      remove all that was built
@@ -68,7 +69,9 @@ BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
 TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
-	CONFIG_H="$(abspath $(O)/applets.h)"
+	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/defconfig)"
+# is it what README.md's table of sizes speaks of?
+STANDARD = $(if $(filter-out file,$(foreach v,CC CFLAGS LDFLAGS STRIPFLAGS CONFIG O,$(origin $v))),,yes)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
@@ -134,6 +137,10 @@ cross:
 	@scripts/deps cross $(ARCHES)
 	@scripts/cross sizes $(ARCHES)
 
+sizes:
+	@scripts/deps cross $(ARCHES)
+	@scripts/sizes write $(ARCHES)
+
 cross-test:
 	@scripts/deps test
 	@scripts/deps cross $(ARCHES)
@@ -172,7 +179,7 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test test-here check cross cross-test fuzz bench initramfs boot size install clean help \
+.PHONY: all peers run test test-here check cross sizes cross-test fuzz bench initramfs boot size install clean help \
 	FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)
