@@ -32,7 +32,7 @@ ends() {
 	done
 }
 
-# fds_settle: the descriptors of the only worker (again) are as many as $base
-fds_settle() { worker_count 1 && [ "$(fds "$(workers)")" = "$base" ]; }
+# fds_settle: the only worker has no more descriptors than $base; a session that just ended may have counted in that
+fds_settle() { worker_count 1 && [ "$(fds "$(workers)")" -le "$base" ]; }
 
 obeys='stty -echo; echo READY; while read -r x; do eval "$x"; done'
