@@ -3,7 +3,9 @@
 ## Targets:
 ##   make            build ./ptybox, static
 ##   make run        a shell in a daemon of its own and this terminal attached to it
-##   make test       build and run every test; TESTS='shim attach' runs only those files
+##   make test       build and run every test; TESTS='shim pace:slow' runs only shim.test, and
+##                   of pace.test the tests with "slow" in their names
+##   make test-here  what needs no other architecture and boots no machine: in about three minutes
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
@@ -11,6 +13,7 @@
 ##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
 ##   make initramfs  generated/initramfs/ARCH.gz: ptybox, busybox, a network and a shell on it
 ##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
+##   make sizes      what make cross builds; README.md's table of sizes says what came out
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
 ##   make clean      remove all that was built
@@ -38,7 +41,7 @@ CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
 # what make test runs the tests on, beside this machine; named tests run here alone
 EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
-export BOOT_ARCHES KERNEL MODULES FILES
+export BOOT_ARCHES KERNEL MODULES FILES TESTS
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -66,7 +69,9 @@ BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
 TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
-	CONFIG_H="$(abspath $(O)/applets.h)"
+	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/defconfig)"
+# is it what README.md's table of sizes speaks of?
+STANDARD = $(if $(filter-out file,$(foreach v,CC CFLAGS LDFLAGS STRIPFLAGS CONFIG O,$(origin $v))),,yes)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
@@ -119,7 +124,10 @@ test:
 	@$(MAKE) -s all peers
 	@$(MAKE) -s all O=$(O)/full CONFIG=configs/full
 	@$(if $(EMULATED),scripts/deps cross $(EMULATED) && scripts/cross tested $(EMULATED))
-	@$(TESTED) scripts/tests/all 'here $(EMULATED)' $(TESTS)
+	@set -f; $(TESTED) scripts/tests/all 'here $(EMULATED)' $$TESTS
+
+test-here:
+	@$(MAKE) -s test EMULATED= BOOT_ARCHES=
 
 check:
 	@BOOT_ARCHES='amd64 arm64 mipsel s390x' scripts/deps check
@@ -129,12 +137,16 @@ cross:
 	@scripts/deps cross $(ARCHES)
 	@scripts/cross sizes $(ARCHES)
 
+sizes:
+	@scripts/deps cross $(ARCHES)
+	@scripts/sizes write $(ARCHES)
+
 cross-test:
 	@scripts/deps test
 	@scripts/deps cross $(ARCHES)
 	@$(MAKE) -s all peers
 	@scripts/cross tested $(ARCHES)
-	@$(TESTED) scripts/tests/all '$(ARCHES)' $(TESTS)
+	@set -f; $(TESTED) scripts/tests/all '$(ARCHES)' $$TESTS
 
 fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
@@ -167,7 +179,7 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test check cross cross-test fuzz bench initramfs boot size install clean help \
+.PHONY: all peers run test test-here check cross sizes cross-test fuzz bench initramfs boot size install clean help \
 	FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

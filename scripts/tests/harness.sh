@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # harness.sh: the words that *.test files are written in.
 #
-#   testing NAME COMMAND EXPECTED INFILE STDIN    (toybox's shape)
+#   testing NAME COMMAND [EXPECTED [INFILE [STDIN]]]    (toybox's shape; what is left out is empty)
 # COMMAND runs in a subshell of the file's shell, so it may use every function here and in the file, and
 # in an empty directory of its own; what the file itself made is in "..". Its standard output must be
 # EXPECTED and its exit status 0; INFILE becomes the file "input", STDIN its standard input; these three
@@ -24,11 +24,13 @@ file_start() {
 	T=$RUN_DIR/$file
 	results=$T/results
 	servers=$T/servers
+	patterns=$RUN_DIR/patterns/$file
 	in_test=
-	next_port=$((10000 + RUN_PID % 22 * 1000 + FILE_NUMBER * 60))
+	next_port=$((10000 + (RUN_PID % 22 * 1000 + FILE_NUMBER * 60) % 22000)) # below those that the kernel gives out
 	mkdir "$T/dir" "$T/bin"
 	: >"$results"
 	: >"$servers"
+	: >"$T/matched"
 	links "$T/bin" "$PTYBOX"
 	for other in ptyshim ptyattach; do # a client is tested with another build's server, a server with its client
 		[ -e "$T/bin/$other" ] || link "$T/bin" "$other" "$PTYBOX_UNIT"
@@ -82,9 +84,31 @@ traceable() { [ -z "${RUNNER-}${SANITIZED-}" ]; }
 fail() {
 	fail_name=$1
 	shift
-	echo "FAIL $file: $fail_name"
+	printf 'FAIL %s: %s\n' "$file" "$fail_name" # echo would know the escapes of a name
 	[ $# = 0 ] || printf '    %s\n' "$@"
-	echo "fail $fail_name" >>"$results"
+	echo fail >>"$results"
+}
+
+# chosen NAME: is it one of the tests that run was asked for?
+chosen() {
+	chosen=1
+	while IFS= read -r pattern; do
+		# shellcheck disable=SC2254
+		case $1 in
+		*$pattern*)
+			chosen=0
+			printf '%s\n' "$pattern" >>"$T/matched"
+			;;
+		esac
+	done <"$patterns"
+	return "$chosen"
+}
+
+# a pattern that chose nothing would look like a success
+all_matched() {
+	while IFS= read -r pattern; do
+		[ "$pattern" = '*' ] || grep -qxF -e "$pattern" "$T/matched" || fail "no test is named $pattern"
+	done <"$patterns"
 }
 
 # what the warden answers to a request
@@ -94,11 +118,16 @@ ask() {
 }
 
 testing() {
-	[ $# = 5 ] || { fail "$1" "testing wants 5 arguments, not $#"; return; }
-	printf %b "$3" >"$T/expected"
-	printf %b "$5" >"$T/stdin"
+	chosen "${1-}" || { knobs; return; }
+	if [ $# -lt 2 ] || [ $# -gt 5 ]; then # as by a quote too many
+		fail "${1-}" "testing wants 2 to 5 arguments, not $#"
+		knobs
+		return
+	fi
+	printf %b "${3-}" >"$T/expected"
+	printf %b "${5-}" >"$T/stdin"
 	mkdir "$T/dir/test"
-	[ -z "$4" ] || printf %b "$4" >"$T/dir/test/input"
+	[ -z "${4-}" ] || printf %b "$4" >"$T/dir/test/input"
 	reasons=
 	[ -z "${RUNNER-}" ] || limit=$((limit * 3))
 	ask "begin $limit"
@@ -130,7 +159,7 @@ testing() {
 	fi
 	sanitizer_reports
 	if [ -z "$reasons" ]; then
-		echo "PASS $file: $1"
+		printf 'PASS %s: %s\n' "$file" "$1"
 		echo pass >>"$results"
 	else
 		fail "$1"
@@ -173,6 +202,7 @@ file_end() {
 	reasons=
 	sanitizer_reports
 	[ -z "$reasons" ] || fail "the end of the file" "$reasons"
+	all_matched
 	: >"$T/finished"
 }
 
