@@ -173,6 +173,8 @@ function check_options(o,    s, c, i, k, arg) {
 		arg = substr(s, 2, 1) == ":"
 		if (c == ":")
 			fail(file[o], "a colon too many in options " letters[o])
+		if (c == "h")
+			fail(file[o], "option -h is every applet's --help")
 		if ((o, c) in takes)
 			fail(file[o], "duplicate option -" c)
 		takes[o, c] = arg
