@@ -2,6 +2,8 @@
 #
 # usage: awk -f applets.awk FILE.c... config=1 CONFIG
 #
+# man.awk stands behind it as a second -f: it makes manual pages of what was read here, and no header comes out.
+#
 # A head comment is the first comment of a file: "NAME: description", prose, then these lines:
 #
 #   applet NAME SYMBOL            an applet, and the config symbol that switches it on
@@ -42,7 +44,8 @@ END {
 	sort(symbol, symbols)
 	sort(owners, nowners)
 	check()
-	header()
+	if (!another_output)
+		header()
 }
 
 function fail(where, what) {
