@@ -15,7 +15,7 @@
 ##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
 ##   make sizes      what make cross builds; README.md's table of sizes says what came out
 ##   make size       sections, and what each symbol gained since the last make size
-##   make man        manual pages in generated/man: mandoc -l generated/man/ptyshim.1
+##   make man        manual pages, and completions for bash and zsh, in generated/man and generated/complete
 ##   make install    these in $(DESTDIR)$(PREFIX)/share; the binary and a link per applet in .../bin
 ##   make clean      remove all that was built
 ## Variables:
@@ -120,7 +120,12 @@ $(O)/man/stamp: $(O)/applets.stamp scripts/man.awk libbb/libbb.h $(wildcard docs
 		-f scripts/applets.awk -f scripts/man.awk $(SRC) config=1 $(CONFIG)
 	@touch $@
 
-man: $(O)/man/stamp
+$(O)/complete/stamp: $(O)/applets.stamp $(wildcard scripts/complete.*)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@awk -v to=$(@D) -v parts=scripts -f scripts/applets.awk -f scripts/complete.awk $(SRC) config=1 $(CONFIG)
+	@touch $@
+
+man: $(O)/man/stamp $(O)/complete/stamp
 
 peers: $(PEERS)
 
@@ -179,12 +184,16 @@ size: $(BIN)
 	@scripts/size $(O) $(NM)
 
 SHARE = $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
+ZSH_COMPLETIONS = $(SHARE)/zsh/site-functions
 
 install: $(BIN) man
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1
+	mkdir -p $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ptybox
 	install -m 644 $(O)/man/*.1 $(SHARE)/man/man1
-	for a in $(APPLETS); do ln -sf ptybox $(DESTDIR)$(PREFIX)/bin/$$a; done
+	install -m 644 $(O)/complete/ptybox $(BASH_COMPLETIONS)
+	install -m 644 $(O)/complete/_ptybox $(ZSH_COMPLETIONS)
+	for a in $(APPLETS); do ln -sf ptybox $(DESTDIR)$(PREFIX)/bin/$$a; ln -sf ptybox $(BASH_COMPLETIONS)/$$a; done
 
 clean:
 	rm -rf generated ptybox

@@ -2,7 +2,8 @@
 #
 # usage: awk -f applets.awk FILE.c... config=1 CONFIG
 #
-# man.awk stands behind it as a second -f: it makes manual pages of what was read here, and no header comes out.
+# man.awk and complete.awk stand behind it as a second -f: they make manual pages and completions of what was
+# read here, and no header comes out.
 #
 # A head comment is the first comment of a file: "NAME: description", prose, then these lines:
 #

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# docs.sh: for man.test: what is made of the head comments, for the config under test.
+# docs.sh: for man.test and complete.test: what is made of the head comments, for the config under test.
 
 root=$(cd "$TEST_DIR/../.." && pwd)
 list=$(ptybox --list | grep -v '^unit')
@@ -12,6 +12,12 @@ make_pages() {
 		-f "$root/scripts/man.awk" "$root"/applets/*.c "$root"/libbb/*.c config=1 "$3"
 }
 
+# make_completions AWK DIR CONFIG
+make_completions() {
+	mkdir -p "$2"
+	$1 -v to="$2" -v parts="$root/scripts" -f "$root/scripts/applets.awk" \
+		-f "$root/scripts/complete.awk" "$root"/applets/*.c "$root"/libbb/*.c config=1 "$3"
+}
 here=$PWD
 
 # the options of APPLET with their arguments, of --help
