@@ -15,7 +15,8 @@
 ##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
 ##   make sizes      what make cross builds; README.md's table of sizes says what came out
 ##   make size       sections, and what each symbol gained since the last make size
-##   make install    the binary and a link per applet in $(DESTDIR)$(PREFIX)/bin
+##   make man        manual pages, and completions for bash and zsh, in generated/man and generated/complete
+##   make install    these in $(DESTDIR)$(PREFIX)/share; the binary and a link per applet in .../bin
 ##   make clean      remove all that was built
 ## Variables:
 ##   CONFIG=configs/defconfig  what is built in
@@ -112,6 +113,20 @@ $(O)/peers/%: scripts/tests/peers-go/%.go
 	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(abspath $(O)/go-cache)" GOFLAGS= \
 		go build -o $@ $<
 
+# Of the same head comments and config as --help: there is no second list of options to keep up.
+$(O)/man/stamp: $(O)/applets.stamp scripts/man.awk libbb/libbb.h $(wildcard docs/man/*.in)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@awk -v pages=docs/man -v to=$(@D) -v version="$$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' libbb/libbb.h)" \
+		-f scripts/applets.awk -f scripts/man.awk $(SRC) config=1 $(CONFIG)
+	@touch $@
+
+$(O)/complete/stamp: $(O)/applets.stamp $(wildcard scripts/complete.*)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@awk -v to=$(@D) -v parts=scripts -f scripts/applets.awk -f scripts/complete.awk $(SRC) config=1 $(CONFIG)
+	@touch $@
+
+man: $(O)/man/stamp $(O)/complete/stamp
+
 peers: $(PEERS)
 
 run:
@@ -168,10 +183,17 @@ boot:
 size: $(BIN)
 	@scripts/size $(O) $(NM)
 
-install: $(BIN)
-	mkdir -p $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
+ZSH_COMPLETIONS = $(SHARE)/zsh/site-functions
+
+install: $(BIN) man
+	mkdir -p $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ptybox
-	for a in $(APPLETS); do ln -sf ptybox $(DESTDIR)$(PREFIX)/bin/$$a; done
+	install -m 644 $(O)/man/*.1 $(SHARE)/man/man1
+	install -m 644 $(O)/complete/ptybox $(BASH_COMPLETIONS)
+	install -m 644 $(O)/complete/_ptybox $(ZSH_COMPLETIONS)
+	for a in $(APPLETS); do ln -sf ptybox $(DESTDIR)$(PREFIX)/bin/$$a; ln -sf ptybox $(BASH_COMPLETIONS)/$$a; done
 
 clean:
 	rm -rf generated ptybox
@@ -179,7 +201,7 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all peers run test test-here check cross sizes cross-test fuzz bench initramfs boot size install clean help \
+.PHONY: all man peers run test test-here check cross sizes cross-test fuzz bench initramfs boot size install clean help \
 	FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

@@ -44,9 +44,10 @@ static int list(void)
 
 static int about(void)
 {
-	say("ptybox " VERSION ": pseudoterminals over sockets\n\n"
+	say("ptybox " VERSION);
+	say(": pseudoterminals over sockets\n\n"
 	    "usage: ptybox APPLET [ARG]...   or a link called APPLET\n"
-	    "       ptybox --list | APPLET --help\n");
+	    "       ptybox --list | --version | APPLET --help\n");
 	say(CFG_INSTALL ? "       ptybox --install [-s] DIR\n" : "");
 	say(CFG_KEYED ? "       ptybox --keygen FILE\n\n" : "\n");
 	for (int i = 0; i < APPLETS_N; i++) {
@@ -94,16 +95,19 @@ static int install(char **argv)
 	return bad;
 }
 
-static int run(const struct applet *a, char **argv)
+static int help(const struct applet *a)
 {
-	msg_applet = a->name;
-	if (argv[1] && !strcmp(argv[1], "--help")) {
-		say(a->help);
-		if (a->group)
-			say(a->group);
-		return 0;
-	}
-	return a->main(argv, a->options);
+	say(a->help);
+	if (a->group)
+		say(a->group);
+	return 0;
+}
+
+static int version(void)
+{
+	say("ptybox " VERSION);
+	say("\n");
+	return 0;
 }
 
 static const struct applet *find(const char *path)
@@ -116,30 +120,38 @@ static const struct applet *find(const char *path)
 	return 0;
 }
 
+/* --version, --help and -h count as the first word alone: behind ADDR they are COMMAND's. */
 int main(int argc, char **argv)
 {
 	const struct applet *a;
+	const char *word;
 
 	io_fill_012();
 	if (argc < 1)
 		return 1;
 	a = find(argv[0]);
+	if (!a && argv[1]) {
+		a = find(argv[1]);
+		argv += !!a;
+	}
 	if (a)
-		return run(a, argv);
-	if (argc < 2 || !strcmp(argv[1], "--help"))
-		return about();
-	if (!strcmp(argv[1], "--list"))
+		msg_applet = a->name;
+	word = argv[1] ? argv[1] : a ? "" : "-h";
+	if (!strcmp(word, "--version"))
+		return version();
+	if (!strcmp(word, "-h") || !strcmp(word, "--help"))
+		return a ? help(a) : about();
+	if (a)
+		return a->main(argv, a->options);
+	if (!strcmp(word, "--list"))
 		return list();
-	if (CFG_KEYED && !strcmp(argv[1], "--keygen")) {
-		if (argc != 3)
+	if (CFG_KEYED && !strcmp(word, "--keygen")) {
+		if (!argv[2] || argv[3])
 			die(1, "--keygen: needs one FILE");
 		key_make(argv[2]);
 		return 0;
 	}
-	if (CFG_INSTALL && !strcmp(argv[1], "--install"))
+	if (CFG_INSTALL && !strcmp(word, "--install"))
 		return install(argv + 2);
-	a = find(argv[1]);
-	if (a)
-		return run(a, argv + 1);
-	die(1, argv[1], ": no such applet (ptybox --list)");
+	die(1, word, ": no such applet (ptybox --list)");
 }

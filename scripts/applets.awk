@@ -2,6 +2,9 @@
 #
 # usage: awk -f applets.awk FILE.c... config=1 CONFIG
 #
+# man.awk and complete.awk stand behind it as a second -f: they make manual pages and completions of what was
+# read here, and no header comes out.
+#
 # A head comment is the first comment of a file: "NAME: description", prose, then these lines:
 #
 #   applet NAME SYMBOL            an applet, and the config symbol that switches it on
@@ -42,7 +45,8 @@ END {
 	sort(symbol, symbols)
 	sort(owners, nowners)
 	check()
-	header()
+	if (!another_output)
+		header()
 }
 
 function fail(where, what) {
@@ -173,6 +177,8 @@ function check_options(o,    s, c, i, k, arg) {
 		arg = substr(s, 2, 1) == ":"
 		if (c == ":")
 			fail(file[o], "a colon too many in options " letters[o])
+		if (c == "h")
+			fail(file[o], "option -h is every applet's --help")
 		if ((o, c) in takes)
 			fail(file[o], "duplicate option -" c)
 		takes[o, c] = arg
