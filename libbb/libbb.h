@@ -325,7 +325,12 @@ struct net {
 	unsigned bits;
 };
 
-/* "IP:PORT", "[IPV6]:PORT" or "unix:PID" (unix(7), SO_PEERCRED). */
+/* Room for the longest name of a peer: an IPv6 address of 39 characters, 15 of an interface, a NUL. */
+enum { NET_TEXT = 64 };
+
+/* A numeric host, 0 or -1; an IPv6 one may end in %SCOPE, an interface's name or number. */
+int net_numeric(union sock_name *n, const char *host, unsigned port);
+/* "IP:PORT", "[IPV6]:PORT", with the scope of a link-local peer, or "unix:PID" (unix(7), SO_PEERCRED). */
 void net_text(struct text *t, const union sock_name *n, int fd);
 /* A list of IP, IP/BITS, any: how many networks, or -1. */
 int net_list(struct net *net, int max, const char *s);
@@ -689,7 +694,7 @@ struct client {
 	char ending; /* its last words are said */
 	char shut;   /* and written, and our side is shut */
 	char broken; /* out of memory, or it floods us */
-	char name[56];
+	char name[NET_TEXT];
 };
 
 /* It understands more than uWSGI's client does, and gets frames. */

@@ -259,7 +259,7 @@ static void proved(int fd, const char *name, int how, const struct noise *n,
 static void admit(const struct listener *l, int fd, const union sock_name *peer)
 {
 	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
-	char name[56] = "";
+	char name[NET_TEXT] = "";
 	struct text t = {name, name + sizeof name - 1};
 	const char *refusal = 0;
 

@@ -30,7 +30,7 @@ struct shake {
 	msec began, look;
 	char state;
 	int mode;
-	char name[56];
+	char name[NET_TEXT];
 	char banner[NOISE_BANNER];
 };
 
