@@ -20,7 +20,7 @@ msec loop_now;
 static struct source *first, **end = &first; /* in the order they came */
 static int stopped;
 
-static void read_clock(void)
+void loop_clock(void)
 {
 	struct timespec t;
 
@@ -35,7 +35,7 @@ static void read_clock(void)
 void loop_add(struct source *s)
 {
 	if (!loop_now)
-		read_clock();
+		loop_clock();
 	s->closed = 0;
 	s->due = NEVER;
 	s->next = 0;
@@ -139,7 +139,7 @@ void loop_run(void)
 
 		bury();
 		n = wait_until(gather(set), set);
-		read_clock();
+		loop_clock();
 		dispatch(LOOP_TIME, 0, 0);
 		dispatch(LOOP_TIME, 1, 0);
 		if (n <= 0)

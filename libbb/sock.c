@@ -6,12 +6,9 @@
  * A TCP peer that vanished is found by keepalive while the line is idle and by sock_lost() while
  * it owes us acknowledgements.  TCP_USER_TIMEOUT would be shorter, but it also cuts peers that are
  * alive and merely do not read (a zero window), and those are waited for.
- *
- * config NAMES y host names (ptyattach; getaddrinfo) and names of interfaces; without it both are numeric
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
@@ -211,28 +208,13 @@ static int numeric_try(const struct addr *a, union sock_name *n)
 
 static void look_up(const struct addr *a, struct sock_names *names)
 {
-	struct addrinfo hint = {.ai_socktype = SOCK_STREAM}, *list;
 	char host[ADDR_HOST_MAX + 1];
-	int e;
 
 	host_text(host, a);
-	e = getaddrinfo(host, 0, &hint, &list);
-	if (e) {
-		names->why = gai_strerror(e);
-		return;
-	}
-	for (; list && names->count < SOCK_NAMES; list = list->ai_next) {
-		union sock_name *n = &names->name[names->count];
-
-		if (list->ai_addrlen > sizeof *n)
-			continue;
-		memcpy(n, list->ai_addr, list->ai_addrlen);
-		n->in.sin_port = htons(a->port); /* at the same place in both families */
-		names->count++;
-	}
+	host_look_up(names, host, a->port);
 }
 
-/* In a process of its own: DNS may take its time, and what getaddrinfo allocates goes with it. */
+/* In a process of its own: DNS may take its time. */
 static int look_up_aside(const struct addr *a, struct sock_names *names)
 {
 	int report[2];
