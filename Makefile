@@ -68,7 +68,8 @@ SRC = $(sort $(wildcard applets/*.c libbb/*.c))
 OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \
-	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go))
+	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go)) \
+	$(patsubst scripts/tests/peers-musl/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers-musl/*.c))
 TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
 	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/defconfig)"
 # is it what README.md's table of sizes speaks of?
@@ -106,6 +107,11 @@ $(O)/applets.h: $(O)/applets.stamp ;
 $(O)/peers/%: scripts/tests/peers/%.c $(wildcard scripts/tests/peers/*.h)
 	@mkdir -p $(@D)
 	@$(HOSTCC) -std=c11 -O1 -g -Wall -Wextra $< -o $@ -lutil
+
+# what musl itself does
+$(O)/peers/%: scripts/tests/peers-musl/%.c
+	@mkdir -p $(@D)
+	@musl-gcc -std=c11 -D_GNU_SOURCE -O1 -Wall -Wextra -static $< -o $@
 
 # Debian's library, and nothing from the network
 $(O)/peers/%: scripts/tests/peers-go/%.go

@@ -203,6 +203,8 @@ struct source {
 };
 
 extern msec loop_now; /* read once a turn */
+/* Reads it anew, for a process that waits outside the loop. */
+void loop_clock(void);
 
 static inline void due_at(msec *due, msec when)
 {
@@ -450,7 +452,12 @@ struct net {
 	unsigned bits;
 };
 
-/* "IP:PORT", "[IPV6]:PORT" or "unix:PID" (unix(7), SO_PEERCRED). */
+/* Room for the longest name of a peer: an IPv6 address of 39 characters, 15 of an interface, a NUL. */
+enum { NET_TEXT = 64 };
+
+/* A numeric host, 0 or -1; an IPv6 one may end in %SCOPE, an interface's name or number. */
+int net_numeric(union sock_name *n, const char *host, unsigned port);
+/* "IP:PORT", "[IPV6]:PORT", with the scope of a link-local peer, or "unix:PID" (unix(7), SO_PEERCRED). */
 void net_text(struct text *t, const union sock_name *n, int fd);
 /* Where a TCP peer comes from: the same number for one IPv4 address, or for one IPv6 /64, which a single
  * machine can fill; a number that differs in the last 16 bits only for its neighbours (/24, /48). */
@@ -467,6 +474,46 @@ void net_allow_default(int any);
  * if it had one that the kernel could ask (unix(7)); supplementary groups do not count. */
 const char *net_barred(const union sock_name *peer, int fd, int mode);
 int net_is_loopback(const union sock_name *n);
+
+/* ==== dns.c: a question to DNS servers ==== */
+
+enum { DNS_IPV6, DNS_IPV4, DNS_FAMILIES };
+enum { DNS_SILENT, DNS_FAILED, DNS_ANSWERED }; /* the later, the better */
+enum { SOCK_NAMES = 8 };
+
+/* What was found for a name, each family in the order in which it came; the ports are 0. */
+struct dns_addresses {
+	int count[DNS_FAMILIES];
+	union sock_name name[DNS_FAMILIES][SOCK_NAMES];
+};
+
+/* Adds one that is new, as long as there is room; what an IPv4 one does not use of in6 is zero. */
+void dns_add(struct dns_addresses *found, const union sock_name *n);
+/* Begins a question; what comes of it is added to found, which must be empty.  -1: that is no name (RFC 1035,
+ * 2.3.4); its bytes, but for dots, are sent as they are, a last dot is not. */
+int dns_begin(struct dns_addresses *found, const char *name, int multicast);
+/* One more to be asked, or a group on this interface. */
+void dns_server(const union sock_name *to, unsigned scope);
+/* Asks them all, until each family has a good answer: at most so many times, so many ms apart, and no longer than
+ * patience ms after the first address.  The best that any server did; "none" is an answer.  Blocks. */
+int dns_ask(int attempts, msec every, msec patience);
+
+/* ==== mdns.c: multicast DNS ==== */
+
+/* The addresses of NAME.local, from whoever has that name on a network around; takes up to 3 s.  Blocks. */
+void mdns_ask(struct dns_addresses *found, const char *name);
+
+/* ==== host.c: host names ==== */
+
+/* What an address stands for, to be tried in turn; count 0: why not. */
+struct sock_names {
+	int count;
+	const char *why;
+	union sock_name name[SOCK_NAMES];
+};
+/* Looks a name up in /etc/hosts (hosts(5)), then where it belongs: .local in multicast DNS, others at the servers
+ * of resolv.conf(5).  Blocks; in a process of its own. */
+void host_look_up(struct sock_names *names, const char *host, unsigned port);
 
 /* ==== sock.c: stream sockets ==== */
 
@@ -485,13 +532,6 @@ int sock_is_tcp(int fd);
 void sock_discard(int fd);
 /* Writes one line (why, at most 60 bytes), as far as the socket takes it at once, and closes it. */
 void sock_refuse(int fd, const char *why);
-/* What an address stands for, to be tried in turn; count 0: why not. */
-enum { SOCK_NAMES = 8 };
-struct sock_names {
-	int count;
-	const char *why;
-	union sock_name name[SOCK_NAMES];
-};
 /* Fills it and returns -1, or a descriptor that brings it in one read when DNS has answered (end of
  * file: never).  The child that asks is not waited for: SIGCHLD must be ignored. */
 int sock_resolve(const struct addr *a, struct sock_names *names);
@@ -854,7 +894,7 @@ struct client {
 	char ending; /* its last words are said */
 	char shut;   /* and written, and our side is shut */
 	char broken; /* out of memory, or it floods us */
-	char name[56];
+	char name[NET_TEXT];
 };
 
 /* It understands more than uWSGI's client does, and gets frames. */

@@ -23,7 +23,7 @@ msec loop_now;
 static struct source *first, **end = &first; /* in the order they came */
 static int stopped;
 
-static void read_clock(void)
+void loop_clock(void)
 {
 	struct timespec t;
 
@@ -51,7 +51,7 @@ void loop_add(struct source *s)
 	if (s->fd >= LOOP_MAX)
 		die(1, "too many descriptors for select()");
 	if (!loop_now)
-		read_clock();
+		loop_clock();
 	s->closed = 0;
 	s->linked = 1;
 	s->due = NEVER;
@@ -159,7 +159,7 @@ void loop_run(void)
 
 		bury();
 		n = wait_until(gather(set), set);
-		read_clock();
+		loop_clock();
 		dispatch(LOOP_TIME, 0, 0);
 		dispatch(LOOP_TIME, 1, 0);
 		if (n <= 0)

@@ -4,6 +4,7 @@
  * there, so one comparison serves both, and an IPv4 peer of a dual-stack socket is no special case.
  */
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -32,6 +33,18 @@ static void text_ipv6(struct text *t, const unsigned char *b)
 			text_str(t, ":");
 		text_hex(t, word);
 	}
+}
+
+/* By name, which is there to stay when an interface goes and comes again; else by number. */
+static void text_scope(struct text *t, unsigned interface)
+{
+	char name[IF_NAMESIZE];
+
+	text_str(t, "%");
+	if (CFG_NAMES && if_indextoname(interface, name) && !strchr(name, ']'))
+		text_str(t, name);
+	else
+		text_num(t, interface);
 }
 
 /* The four bytes of an IPv4 address, also of one mapped into IPv6; else 0. */
@@ -64,10 +77,42 @@ void net_text(struct text *t, const union sock_name *n, int fd)
 	} else {
 		text_str(t, "[");
 		text_ipv6(t, n->in6.sin6_addr.s6_addr);
+		if (n->in6.sin6_scope_id)
+			text_scope(t, n->in6.sin6_scope_id);
 		text_str(t, "]");
 	}
 	text_str(t, ":");
 	text_num(t, ntohs(n->in.sin_port));
+}
+
+/* The interface of this name or number, 0 when it is neither. */
+static unsigned scope_parse(const char *s)
+{
+	unsigned interface = CFG_NAMES && strlen(s) < IF_NAMESIZE ? if_nametoindex(s) : 0;
+	unsigned long n;
+
+	return interface || num_parse(s, 10, UINT32_MAX, &n) ? interface : n;
+}
+
+int net_numeric(union sock_name *n, const char *host, unsigned port)
+{
+	const char *scope = strchrnul(host, '%');
+	char ip[INET6_ADDRSTRLEN];
+
+	if ((size_t)(scope - host) >= sizeof ip)
+		return -1;
+	memcpy(ip, host, scope - host);
+	ip[scope - host] = '\0';
+	*n = (union sock_name){.in6 = {.sin6_family = AF_INET, .sin6_port = htons(port)}};
+	if (!*scope && inet_pton(AF_INET, ip, &n->in.sin_addr) == 1)
+		return 0;
+	n->in6.sin6_family = AF_INET6;
+	if (*scope) {
+		n->in6.sin6_scope_id = scope_parse(scope + 1);
+		if (!n->in6.sin6_scope_id)
+			return -1;
+	}
+	return inet_pton(AF_INET6, ip, &n->in6.sin6_addr) == 1 ? 0 : -1;
 }
 
 static int net_parse(struct net *net, const char *s, size_t len)

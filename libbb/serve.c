@@ -286,7 +286,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
 	int locked = CFG_KEYED && keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
 	struct tally *tally = &server.tallies[l->addr - addrs];
-	char name[56] = "";
+	char name[NET_TEXT] = "";
 	struct text t = {name, name + sizeof name - 1};
 	const char *bar = net_barred(peer, fd, *l->addr->text == '@' ? (int)mode : -1);
 	const char *refusal = 0;

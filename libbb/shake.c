@@ -50,7 +50,7 @@ struct shake {
 	char state, unsaid; /* unsaid: our hello was not taken */
 	unsigned char have; /* bytes of what follows */
 	uint64_t home;
-	char name[56];
+	char name[NET_TEXT];
 	union {
 		char banner[NOISE_BANNER];
 		unsigned char hello[NOISE_HELLO]; /* once the banner is a part of the hash */

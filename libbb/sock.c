@@ -7,13 +7,9 @@
  * A TCP peer that vanished is found by keepalive while the line is idle and by sock_lost() while
  * it owes us acknowledgements.  TCP_USER_TIMEOUT would be shorter, but it also cuts peers that are
  * alive and merely do not read (a zero window), and those are waited for.
- *
- * config NAMES y host names (ptyattach; getaddrinfo) and %INTERFACE; without it hosts are numeric
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
@@ -47,24 +43,21 @@ static void loopback_names(union sock_name n[2], unsigned port)
 	n[1].in6.sin6_addr = in6addr_loopback;
 }
 
-/* A numeric host in the words of an address; an IPv6 one may carry %INTERFACE. */
-static int numeric(union sock_name *n, const struct addr *a)
-{
-	char host[ADDR_HOST_MAX + 1], *scope;
+static const char not_numeric[] = "not a numeric host, or no such interface";
 
-	any_name(n, a->ipv6 ? AF_INET6 : AF_INET, a->port);
+static void host_text(char host[ADDR_HOST_MAX + 1], const struct addr *a)
+{
 	memcpy(host, a->host, a->host_len);
 	host[a->host_len] = '\0';
-	if (!a->ipv6)
-		return inet_pton(AF_INET, host, &n->in.sin_addr) == 1 ? 0 : -1;
-	scope = strchr(host, '%');
-	if (CFG_NAMES && scope) {
-		*scope = '\0';
-		n->in6.sin6_scope_id = if_nametoindex(scope + 1);
-		if (!n->in6.sin6_scope_id)
-			return -1;
-	}
-	return inet_pton(AF_INET6, host, &n->in6.sin6_addr) == 1 ? 0 : -1;
+}
+
+/* A numeric host in the words of an address: IPv6 in brackets, and nothing else there. */
+static int numeric(union sock_name *n, const struct addr *a)
+{
+	char host[ADDR_HOST_MAX + 1];
+
+	host_text(host, a);
+	return net_numeric(n, host, a->port) || (n->sa.sa_family == AF_INET6) != a->ipv6 ? -1 : 0;
 }
 
 socklen_t sock_name_len(const union sock_name *n)
@@ -221,7 +214,7 @@ void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *m
 	else if (is_localhost(a))
 		fd[0] = local_listen(a->port, fd) ? -1 : fd[0];
 	else if (numeric(&n, a))
-		die(1, a->text, ": not a numeric host");
+		die(1, a->text, ": ", not_numeric);
 	else
 		fd[0] = tcp_listen(&n, 0);
 	if (fd[0] < 0)
@@ -240,29 +233,13 @@ static int numeric_try(const struct addr *a, union sock_name *n)
 
 static void look_up(const struct addr *a, struct sock_names *names)
 {
-	struct addrinfo hint = {.ai_socktype = SOCK_STREAM}, *list;
 	char host[ADDR_HOST_MAX + 1];
-	int e;
 
-	memcpy(host, a->host, a->host_len);
-	host[a->host_len] = '\0';
-	e = getaddrinfo(host, 0, &hint, &list);
-	if (e) {
-		names->why = gai_strerror(e);
-		return;
-	}
-	for (; list && names->count < SOCK_NAMES; list = list->ai_next) {
-		union sock_name *n = &names->name[names->count];
-
-		if (list->ai_addrlen > sizeof *n)
-			continue;
-		memcpy(n, list->ai_addr, list->ai_addrlen);
-		n->in.sin_port = htons(a->port); /* at the same place in both families */
-		names->count++;
-	}
+	host_text(host, a);
+	host_look_up(names, host, a->port);
 }
 
-/* In a process of its own: DNS may take its time, and what getaddrinfo allocates goes with it. */
+/* In a process of its own: DNS may take its time. */
 static int look_up_aside(const struct addr *a, struct sock_names *names)
 {
 	int report[2];
@@ -288,7 +265,7 @@ int sock_resolve(const struct addr *a, struct sock_names *names)
 {
 	int fd;
 
-	*names = (struct sock_names){.why = "not a numeric host"};
+	*names = (struct sock_names){.why = not_numeric};
 	if (a->kind == ADDR_UNIX) {
 		sock_unix(names->name, a->text);
 		names->count = 1;
