@@ -194,6 +194,43 @@ int sig_ignored(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
 
+/* ==== escape.c: escape sequences ==== */
+
+enum { ESCAPE_PARAMS = 20, ESCAPE_MAX = 1 << 20 };
+
+/* The sequence that is being read, or was last; all zero: text. */
+struct escape {
+	unsigned char state; /* 0: outside of a sequence */
+	char done;           /* the last run ended a sequence */
+	unsigned char intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and final alone */
+	unsigned char lead;  /* one of < = > ?, or 0 */
+	unsigned char inter; /* an intermediate byte, or 0 */
+	unsigned char
+		final; /* of OSC, APC, PM and SOS the first byte; of one that was cancelled CAN */
+	unsigned char count;               /* of parameters */
+	unsigned char asks;                /* a string's: 1 answer wanted, 2 none wanted */
+	uint32_t len;                      /* bytes so far; 0: the last run was text */
+	uint32_t last;                     /* a string's last four bytes */
+	uint32_t colons;                   /* bit i: param i follows a colon */
+	uint16_t param[ESCAPE_PARAMS + 6]; /* 0 where missing; the last few are never meant */
+};
+
+/* Takes the next run off n > 0 bytes, whatever pieces these come in, and returns its length: text without ESC,
+ * ENQ, SO and SI (len 0), or what there is of one sequence or control character, up to its end (done).  A
+ * sequence that another one breaks off is forgotten without a word: that one began len bytes ago. */
+size_t escape_next(struct escape *e, const unsigned char *p, size_t n);
+/* What has come of the sequence was no sequence, but for an ESC that may have ended it and now begins one. */
+void escape_forget(struct escape *e);
+/* Is it, as far as it has come, a DCS, OSC, APC, PM or SOS? */
+int escape_is_string(const struct escape *e);
+/* Whether a complete sequence makes a terminal answer. */
+int escape_asks(const struct escape *e);
+/* The byte 0-127 that a complete sequence stands for in kitty's keyboard protocol or in xterm's
+ * modifyOtherKeys (Caps Lock and Num Lock do not count), KEY_SILENT for a key's release and for a modifier
+ * alone, which type nothing, or KEY_OTHER. */
+enum { KEY_OTHER = -1, KEY_SILENT = -2 };
+int escape_key(const struct escape *e);
+
 /* ==== jail.c: where the command runs, and as whom ==== */
 
 /* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
