@@ -231,6 +231,59 @@ int escape_asks(const struct escape *e);
 enum { KEY_OTHER = -1, KEY_SILENT = -2 };
 int escape_key(const struct escape *e);
 
+/* ==== pen.c: how the next character looks ==== */
+
+/* What DECSC saves and DECRC restores, but for the cursor's position. */
+struct pen {
+	uint32_t color[3]; /* foreground, background, underline */
+	uint16_t attr;     /* bit n: SGR n is on */
+	unsigned char set[4], shift, origin;
+};
+
+/* Follows a complete SGR. */
+void pen_select(struct pen *pen, const struct escape *e);
+/* The sequences that make one the other: SGR; designations and shifts of G0 to G3.  Nothing when alike. */
+void pen_write_graphics(struct text *t, const struct pen *from, const struct pen *to);
+void pen_write_sets(struct text *t, const struct pen *from, const struct pen *to);
+
+/* ==== modes.c: what a stream of output has switched on in a terminal ==== */
+
+/* A screen's stack of kitty's keyboard flags; flags[0] is below the stack. */
+enum { KEYBOARD_DEPTH = 8 };
+struct keyboard {
+	unsigned char depth, flags[KEYBOARD_DEPTH + 1];
+};
+
+/* All zero: a terminal as it was before. */
+struct modes {
+	struct escape escape;
+	uint32_t changed, stored;    /* bits of the table of modes: not as at first; XTSAVE's */
+	struct pen pen, saved[2];    /* saved: by main and alternate screen */
+	struct keyboard keyboard[2]; /* the same two */
+	uint16_t margin[4];          /* top, bottom, left, right; 0: the screen's */
+	uint16_t colors;             /* bits: OSC 10 to 19 set one, bit 10: OSC 4 did */
+	uint16_t alternate;          /* 47, 1047 or 1049 switched it on; 0: the main screen */
+	unsigned char shape, vga, keys, link; /* DECSCUSR, CSI ? c, modifyOtherKeys, OSC 8 */
+	unsigned char below;                  /* the main screen may have text below the cursor */
+};
+
+/* No more than this is written by modes_change() and modes_off(). */
+enum { MODES_TEXT = 768 };
+
+/* Follows n bytes of output, in whatever pieces. */
+void modes_feed(struct modes *m, const unsigned char *p, size_t n);
+/* The sequences that lead from one to the other, nothing when they are alike.  A sequence that `from` was in the
+ * middle of is ended first; when `to` is in the middle of a string, one that terminals ignore is begun, for its
+ * rest.  The cursor stays where it is, unless origin mode or the screen changes. */
+void modes_change(const struct modes *from, const struct modes *to, struct text *t);
+/* A terminal of which nothing is known, so that modes_change() to `to` says everything. */
+void modes_unknown(struct modes *m, const struct modes *to);
+/* The sequences that leave the terminal as it was before; 1 when they also take the cursor to the beginning of
+ * an empty line, below what may stand on the screen. */
+int modes_off(const struct modes *m, struct text *t);
+/* The window has another size: terminals forget their margins then. */
+void modes_resized(struct modes *m);
+
 /* ==== jail.c: where the command runs, and as whom ==== */
 
 /* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
