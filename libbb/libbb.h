@@ -284,6 +284,33 @@ int modes_off(const struct modes *m, struct text *t);
 /* The window has another size: terminals forget their margins then. */
 void modes_resized(struct modes *m);
 
+/* ==== replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it ==== */
+
+/* The modes in force at a position that trails behind at the ring's oldest byte, or right behind it. */
+struct trail {
+	struct modes modes;
+	uint64_t pos;
+};
+
+/* To be told before n more bytes are put (at most the ring's size), which overwrites the oldest. */
+void trail_follow(struct trail *t, const struct ring *r, size_t n);
+/* Whether the output so far has left the alternate screen on.  Reads the whole ring. */
+int trail_alternate(const struct trail *t, const struct ring *r);
+/* Where a replay begins: the oldest position that starts a character and is outside of a sequence (the ring's
+ * end when there is none); m becomes the modes in force there. */
+uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m);
+
+/* A reader of the ring who is spared the questions; all zero, looked set to where it begins. */
+struct replay {
+	struct escape escape;
+	uint64_t looked;          /* up to here nothing is asked, but */
+	uint64_t question, until; /* in what stands from `question` to `until` */
+};
+
+/* How many bytes the reader at *pos may be given now, 0 only at `end`; questions are stepped over.  One that has
+ * not ended at `end` is given. */
+size_t replay_next(struct replay *p, const struct ring *r, uint64_t *pos, uint64_t end);
+
 /* ==== jail.c: where the command runs, and as whom ==== */
 
 /* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
