@@ -311,6 +311,31 @@ struct replay {
  * not ended at `end` is given. */
 size_t replay_next(struct replay *p, const struct ring *r, uint64_t *pos, uint64_t end);
 
+/* ==== input.c: what a terminal says by itself, and what a person types ==== */
+
+enum { INPUT_TYPED, INPUT_REPORT, INPUT_ANSWER, INPUT_PART };
+enum { INPUT_HOLD = 64 };
+
+struct input {
+	struct escape escape;
+	msec since; /* the last byte of what is in the middle of a sequence */
+	unsigned char held[INPUT_HOLD], len, given;
+	char hold; /* give nothing of a sequence before it is known what it is */
+	/* data is 0 and n is 0 when all of it was given as INPUT_PART before.  A run of typed bytes is one complete
+	 * sequence when escape.done and n is escape.len (escape_key() may be asked then), else text. */
+	void (*take)(struct input *in, int kind, const unsigned char *data, size_t n);
+};
+
+/* Cuts what has come, in whatever pieces, into runs for take(): typed (keys, mouse, pastes), reports that the
+ * terminal was told to make (focus, colour scheme, size), answers.  With `hold` each sequence comes whole, when
+ * it is not longer than INPUT_HOLD; without, the beginning of one is given as INPUT_PART at once and the
+ * rest tells what it was. */
+void input_feed(struct input *in, const unsigned char *data, size_t n);
+/* When input_expire() is to be called; NEVER outside of a sequence. */
+msec input_due(const struct input *in);
+/* What has come of a sequence was typed: nothing followed.  Does nothing before input_due(). */
+void input_expire(struct input *in);
+
 /* ==== jail.c: where the command runs, and as whom ==== */
 
 /* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
