@@ -53,6 +53,7 @@ static size_t text_length(const unsigned char *p, size_t n)
 	return i;
 }
 
+/* This byte was the last: 1, for step(). */
 static int finish(struct escape *e, unsigned char final)
 {
 	e->state = TEXT;

@@ -256,7 +256,6 @@ struct keyboard {
 
 /* All zero: a terminal as it was before. */
 struct modes {
-	struct escape escape;
 	uint32_t changed, stored;    /* bits of the table of modes: not as at first; XTSAVE's */
 	struct pen pen, saved[2];    /* saved: by main and alternate screen */
 	struct keyboard keyboard[2]; /* the same two */
@@ -265,6 +264,8 @@ struct modes {
 	uint16_t alternate;          /* 47, 1047 or 1049 switched it on; 0: the main screen */
 	unsigned char shape, vga, keys, link; /* DECSCUSR, CSI ? c, modifyOtherKeys, OSC 8 */
 	unsigned char below;                  /* the main screen may have text below the cursor */
+	struct escape
+		escape; /* last: its many fields would take the others far from the beginning */
 };
 
 /* No more than this is written by modes_change() and modes_off(). */

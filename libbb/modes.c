@@ -26,8 +26,8 @@ static const uint16_t mode_number[] = {
 };
 enum { MODES = sizeof mode_number / sizeof *mode_number, ON_AT_FIRST = 1 << WRAP | 1 << CURSOR };
 
-static struct modes
-	at_first; /* is never written: no const, so that it takes no place in the file */
+/* Never written; without const it takes no place in the file. */
+static struct modes at_first;
 
 /* 1 where the alternate screen is shown: an index. */
 static int screen(const struct modes *m)
