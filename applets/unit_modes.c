@@ -782,6 +782,33 @@ static void input_broken(void)
 	check(wrote(&runs, "t \033]1a \033[?1;2ct x"), "input", "a string broken off");
 }
 
+static int keys_seen;
+
+static void take_key(struct input *in, int kind, const unsigned char *data, size_t n)
+{
+	(void)data;
+	if (kind == INPUT_TYPED && in->escape.done && n == in->escape.len)
+		keys_seen += escape_key(&in->escape) == 28;
+}
+
+/* The detach key as a sequence is seen once, however it comes, also behind another as long, broken off (B8). */
+static void input_key(void)
+{
+	static const char stream[] = "x\033[97;55\033[92;5ux\033[92;5:3u\033[A";
+	int right = 1;
+
+	for (int how = 0; how <= WHOLE; how++) {
+		struct input in = {.take = take_key, .hold = 1};
+
+		keys_seen = 0;
+		for (size_t at = 0, n; at < sizeof stream - 1; at += n)
+			input_feed(&in, (const unsigned char *)stream + at,
+				n = piece(how, sizeof stream - 1 - at));
+		right &= keys_seen == 1;
+	}
+	check(right, "input", "the detach key");
+}
+
 static void input_table(void)
 {
 	static const char *const begin[] = {"\033", "\033[", "\033]", "\033P", "\033_", "\033[?1"};
@@ -794,6 +821,7 @@ static void input_table(void)
 		check(right, "input", input_case[i].stream);
 	}
 	input_broken();
+	input_key();
 	for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
 
 		input_wait(begin[i], begin[i][1] ? 100 : 10);

@@ -71,16 +71,20 @@ static void give(struct input *in, int what, size_t n)
 	in->given -= (unsigned char)given;
 }
 
-/* The next run's first bytes belong to what its sequence broke off: these were typed.  Returns how many. */
+/* The next run's first bytes belong to what its sequence broke off: these were typed, and are no complete
+ * sequence.  Returns how many. */
 static size_t give_broken(struct input *in, const unsigned char *data, size_t n)
 {
 	size_t broken = in->len + n > in->escape.len ? in->len + n - in->escape.len : 0,
 	       held = broken < in->len ? broken : in->len;
+	char done = in->escape.done;
 
+	in->escape.done = 0;
 	if (held)
 		give(in, INPUT_TYPED, held);
 	if (broken > held)
 		in->take(in, INPUT_TYPED, data, broken - held);
+	in->escape.done = done;
 	return broken - held;
 }
 

@@ -205,13 +205,12 @@ struct escape {
 	unsigned char intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and final alone */
 	unsigned char lead;  /* one of < = > ?, or 0 */
 	unsigned char inter; /* an intermediate byte, or 0 */
-	unsigned char
-		final; /* of OSC, APC, PM and SOS the first byte; of one that was cancelled CAN */
-	unsigned char count;               /* of parameters */
-	unsigned char asks;                /* a string's: 1 answer wanted, 2 none wanted */
-	uint32_t len;                      /* bytes so far; 0: the last run was text */
-	uint32_t last;                     /* a string's last four bytes */
-	uint32_t colons;                   /* bit i: param i follows a colon */
+	unsigned char final; /* of ] _ ^ X the first byte of the string; of a cancelled one CAN */
+	unsigned char count; /* of parameters */
+	unsigned char asks;  /* a string's: 1 answer wanted, 2 none wanted */
+	uint32_t len;        /* bytes so far; 0: the last run was text */
+	uint32_t last;       /* a string's last four bytes */
+	uint32_t colons;     /* bit i: param i follows a colon */
 	uint16_t param[ESCAPE_PARAMS + 6]; /* 0 where missing; the last few are never meant */
 };
 
@@ -264,8 +263,7 @@ struct modes {
 	uint16_t alternate;          /* 47, 1047 or 1049 switched it on; 0: the main screen */
 	unsigned char shape, vga, keys, link; /* DECSCUSR, CSI ? c, modifyOtherKeys, OSC 8 */
 	unsigned char below;                  /* the main screen may have text below the cursor */
-	struct escape
-		escape; /* last: its many fields would take the others far from the beginning */
+	struct escape escape;                 /* the largest last: short offsets for the others */
 };
 
 /* No more than this is written by modes_change() and modes_off(). */
