@@ -290,6 +290,147 @@ const char *users_ids(uid_t u, gid_t g);
 /* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
 const char *users_become(void);
 
+/* ==== escape.c: escape sequences ==== */
+
+enum { ESCAPE_PARAMS = 20, ESCAPE_MAX = 1 << 20 };
+
+/* The sequence that is being read, or was last; all zero: text. */
+struct escape {
+	unsigned char state; /* 0: outside of a sequence */
+	char done;           /* the last run ended a sequence */
+	unsigned char intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and final alone */
+	unsigned char lead;  /* one of < = > ?, or 0 */
+	unsigned char inter; /* an intermediate byte, or 0 */
+	unsigned char final; /* of ] _ ^ X the first byte of the string; of a cancelled one CAN */
+	unsigned char count; /* of parameters */
+	unsigned char asks;  /* a string's: 1 answer wanted, 2 none wanted */
+	uint32_t len;        /* bytes so far; 0: the last run was text */
+	uint32_t last;       /* a string's last four bytes */
+	uint32_t colons;     /* bit i: param i follows a colon */
+	uint16_t param[ESCAPE_PARAMS + 6]; /* 0 where missing; the last few are never meant */
+};
+
+/* Takes the next run off n > 0 bytes, whatever pieces these come in, and returns its length: text without ESC,
+ * ENQ, SO and SI (len 0), or what there is of one sequence or control character, up to its end (done).  A
+ * sequence that another one breaks off is forgotten without a word: that one began len bytes ago. */
+size_t escape_next(struct escape *e, const unsigned char *p, size_t n);
+/* What has come of the sequence was no sequence, but for an ESC that may have ended it and now begins one. */
+void escape_forget(struct escape *e);
+/* Is it, as far as it has come, a DCS, OSC, APC, PM or SOS? */
+int escape_is_string(const struct escape *e);
+/* Whether a complete sequence makes a terminal answer. */
+int escape_asks(const struct escape *e);
+/* The byte 0-127 that a complete sequence stands for in kitty's keyboard protocol or in xterm's
+ * modifyOtherKeys (Caps Lock and Num Lock do not count), KEY_SILENT for a key's release and for a modifier
+ * alone, which type nothing, or KEY_OTHER. */
+enum { KEY_OTHER = -1, KEY_SILENT = -2 };
+int escape_key(const struct escape *e);
+
+/* ==== pen.c: how the next character looks ==== */
+
+/* What DECSC saves and DECRC restores, but for the cursor's position. */
+struct pen {
+	uint32_t color[3]; /* foreground, background, underline */
+	uint16_t attr;     /* bit n: SGR n is on */
+	unsigned char set[4], shift, origin;
+};
+
+/* Follows a complete SGR. */
+void pen_select(struct pen *pen, const struct escape *e);
+/* The sequences that make one the other: SGR; designations and shifts of G0 to G3.  Nothing when alike. */
+void pen_write_graphics(struct text *t, const struct pen *from, const struct pen *to);
+void pen_write_sets(struct text *t, const struct pen *from, const struct pen *to);
+
+/* ==== modes.c: what a stream of output has switched on in a terminal ==== */
+
+/* A screen's stack of kitty's keyboard flags; flags[0] is below the stack. */
+enum { KEYBOARD_DEPTH = 8 };
+struct keyboard {
+	unsigned char depth, flags[KEYBOARD_DEPTH + 1];
+};
+
+/* All zero: a terminal as it was before. */
+struct modes {
+	uint32_t changed, stored;    /* bits of the table of modes: not as at first; XTSAVE's */
+	struct pen pen, saved[2];    /* saved: by main and alternate screen */
+	struct keyboard keyboard[2]; /* the same two */
+	uint16_t margin[4];          /* top, bottom, left, right; 0: the screen's */
+	uint16_t colors;             /* bits: OSC 10 to 19 set one, bit 10: OSC 4 did */
+	uint16_t alternate;          /* 47, 1047 or 1049 switched it on; 0: the main screen */
+	unsigned char shape, vga, keys, link; /* DECSCUSR, CSI ? c, modifyOtherKeys, OSC 8 */
+	unsigned char below;                  /* the main screen may have text below the cursor */
+	struct escape escape;                 /* the largest last: short offsets for the others */
+};
+
+/* No more than this is written by modes_change() and modes_off(). */
+enum { MODES_TEXT = 768 };
+
+/* Follows n bytes of output, in whatever pieces. */
+void modes_feed(struct modes *m, const unsigned char *p, size_t n);
+/* The sequences that lead from one to the other, nothing when they are alike.  A sequence that `from` was in the
+ * middle of is ended first; when `to` is in the middle of a string, one that terminals ignore is begun, for its
+ * rest.  The cursor stays where it is, unless origin mode or the screen changes. */
+void modes_change(const struct modes *from, const struct modes *to, struct text *t);
+/* A terminal of which nothing is known, so that modes_change() to `to` says everything. */
+void modes_unknown(struct modes *m, const struct modes *to);
+/* The sequences that leave the terminal as it was before; 1 when they also take the cursor to the beginning of
+ * an empty line, below what may stand on the screen. */
+int modes_off(const struct modes *m, struct text *t);
+/* The window has another size: terminals forget their margins then. */
+void modes_resized(struct modes *m);
+
+/* ==== replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it ==== */
+
+/* The modes in force at a position that trails behind at the ring's oldest byte, or right behind it. */
+struct trail {
+	struct modes modes;
+	uint64_t pos;
+};
+
+/* To be told before n more bytes are put (at most the ring's size), which overwrites the oldest. */
+void trail_follow(struct trail *t, const struct ring *r, size_t n);
+/* Whether the output so far has left the alternate screen on.  Reads the whole ring. */
+int trail_alternate(const struct trail *t, const struct ring *r);
+/* Where a replay begins: the oldest position that starts a character and is outside of a sequence (the ring's
+ * end when there is none); m becomes the modes in force there. */
+uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m);
+
+/* A reader of the ring who is spared the questions; all zero, looked set to where it begins. */
+struct replay {
+	struct escape escape;
+	uint64_t looked;          /* up to here nothing is asked, but */
+	uint64_t question, until; /* in what stands from `question` to `until` */
+};
+
+/* How many bytes the reader at *pos may be given now, 0 only at `end`; questions are stepped over.  One that has
+ * not ended at `end` is given. */
+size_t replay_next(struct replay *p, const struct ring *r, uint64_t *pos, uint64_t end);
+
+/* ==== input.c: what a terminal says by itself, and what a person types ==== */
+
+enum { INPUT_TYPED, INPUT_REPORT, INPUT_ANSWER, INPUT_PART };
+enum { INPUT_HOLD = 64 };
+
+struct input {
+	struct escape escape;
+	msec since; /* the last byte of what is in the middle of a sequence */
+	unsigned char held[INPUT_HOLD], len, given;
+	char hold; /* give nothing of a sequence before it is known what it is */
+	/* data is 0 and n is 0 when all of it was given as INPUT_PART before.  A run of typed bytes is one complete
+	 * sequence when escape.done and n is escape.len (escape_key() may be asked then), else text. */
+	void (*take)(struct input *in, int kind, const unsigned char *data, size_t n);
+};
+
+/* Cuts what has come, in whatever pieces, into runs for take(): typed (keys, mouse, pastes), reports that the
+ * terminal was told to make (focus, colour scheme, size), answers.  With `hold` each sequence comes whole, when
+ * it is not longer than INPUT_HOLD; without, the beginning of one is given as INPUT_PART at once and the
+ * rest tells what it was. */
+void input_feed(struct input *in, const unsigned char *data, size_t n);
+/* When input_expire() is to be called; NEVER outside of a sequence. */
+msec input_due(const struct input *in);
+/* What has come of a sequence was typed: nothing followed.  Does nothing before input_due(). */
+void input_expire(struct input *in);
+
 /* ==== jail.c: where the command runs, and as whom ==== */
 
 /* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */

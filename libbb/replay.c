@@ -1,0 +1,90 @@
+/* replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it.
+ *
+ *	 overwritten     | kept                          head
+ *	 ................|...ESC[?1049h.......ESC[c......|
+ *	                 trail ->                 ^ left out
+ *
+ * What was overwritten is gone, but not what it did to the terminal: a struct modes follows the ring's
+ * oldest byte.  It costs one look at each byte, as that is overwritten, and nothing before the ring
+ * is full for the first time.  A replay begins there, or where the sequence that is being overwritten ends.
+ */
+#include "libbb.h"
+
+static void follow(struct modes *m, const struct ring *r, uint64_t *pos, uint64_t to)
+{
+	while (*pos < to) {
+		struct iovec v[2];
+
+		ring_data(r, *pos, (size_t)(to - *pos), v);
+		modes_feed(m, v->iov_base, v->iov_len);
+		*pos += v->iov_len;
+	}
+}
+
+void trail_follow(struct trail *t, const struct ring *r, size_t n)
+{
+	if (r->head + n > r->size)
+		follow(&t->modes, r, &t->pos, r->head + n - r->size);
+}
+
+int trail_alternate(const struct trail *t, const struct ring *r)
+{
+	struct modes m = t->modes;
+	uint64_t pos = t->pos;
+
+	follow(&m, r, &pos, r->head);
+	return m.alternate != 0;
+}
+
+static int byte_at(const struct ring *r, uint64_t pos)
+{
+	struct iovec v[2];
+
+	ring_data(r, pos, 1, v);
+	return *(const unsigned char *)v->iov_base;
+}
+
+uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m)
+{
+	uint64_t pos = t->pos;
+
+	*m = t->modes;
+	while (m->escape.state && pos < r->head)
+		follow(m, r, &pos, pos + 1);
+	for (int i = 0; pos && i < 3 && pos < r->head && (byte_at(r, pos) & 0xc0) == 0x80; i++)
+		pos++;
+	return pos;
+}
+
+enum { LOOK = 65536 }; /* so far ahead of the reader at once */
+
+static void look(struct replay *p, const struct ring *r, uint64_t end)
+{
+	struct iovec v[2];
+	size_t n = end - p->looked < LOOK ? (size_t)(end - p->looked) : LOOK;
+
+	ring_data(r, p->looked, n, v);
+	p->looked += escape_next(&p->escape, v->iov_base, v->iov_len);
+	if (p->escape.done && escape_asks(&p->escape)) {
+		p->until = p->looked;
+		p->question = p->looked - p->escape.len;
+	}
+}
+
+size_t replay_next(struct replay *p, const struct ring *r, uint64_t *pos, uint64_t end)
+{
+	for (;;) {
+		uint64_t sure = p->looked - (p->escape.state ? p->escape.len : 0);
+
+		if (p->until > *pos && p->question > *pos)
+			return (size_t)(p->question - *pos);
+		if (p->until > *pos)
+			*pos = p->until;
+		else if (p->looked >= end)
+			return (size_t)(end - *pos);
+		else if (sure > *pos && sure - *pos >= LOOK)
+			return (size_t)(sure - *pos);
+		else
+			look(p, r, end);
+	}
+}
