@@ -156,8 +156,8 @@ static void receive(void)
 	if (rate && room > (size_t)rate / 20 + 1)
 		room = (size_t)rate / 20 + 1;
 	if (window_len > sizeof(window) / 2) {
+		memmove(window, window + window_len - sizeof(window) / 4, sizeof(window) / 4);
 		window_len = sizeof(window) / 4;
-		memmove(window, window + sizeof(window) / 4, window_len);
 	}
 	n = read(fd, window + window_len, room);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
