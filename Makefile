@@ -52,7 +52,7 @@ NM = $(CROSS_COMPILE)nm
 HOSTCC = cc
 
 # What is C here comes first; what makes the binary small and static is the caller's to replace.
-BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
+BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -Werror=implicit-function-declaration -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
 CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all-constants \
@@ -64,7 +64,7 @@ LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
 BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a)
 LIBS = $(wildcard $(BEARSSL))
 
-SRC = $(sort $(wildcard applets/*.c libbb/*.c))
+SRC = $(sort $(wildcard applets/*.c libbb/*.c libbb/*/*.c))
 OBJ = $(SRC:%.c=$(O)/%.o)
 BIN = $(if $(filter generated,$(O)),ptybox,$(O)/ptybox)
 PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers/*.c)) \

@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "attach/attach.h"
 
 enum {
 	LOST = 255,

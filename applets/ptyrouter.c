@@ -2,7 +2,7 @@
  *
  * A keeper and its workers.  The keeper opens the sockets, never accepts, and holds up the workers:
  * it starts -j of them, another whenever all are full, and a new one for one that died.  A worker
- * accepts and serves up to SEATS sessions (seat.c); few enough that select() costs an idle session's
+ * accepts and serves up to SEATS sessions (router_session.c); few enough that select() costs an idle session's
  * neighbours next to nothing, and what goes wrong in it takes few other sessions along.
  *
  *	keeper --- control socket --- worker: sessions, one client each
@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server/server.h"
 
 enum {
 	SEATS = 16,

@@ -19,7 +19,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server/server.h"
 
 enum { FLUSH = 5000, GIVE_UP = 5000 + FLUSH }; /* ms; KILL comes 5 s after HUP */
 

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server/server.h"
 
 static int failed;
 

@@ -1,4 +1,4 @@
-# applets.awk: the head comments of applets/*.c and libbb/*.c and one config file -> applets.h
+# applets.awk: the head comments of applets/*.c, libbb/*.c and libbb/*/*.c and one config file -> applets.h
 #
 # usage: awk -f applets.awk FILE.c... config=1 CONFIG
 #

@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "libbb.h"
+#include "attach/attach.h"
+#include "server/server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -97,7 +98,7 @@ static size_t cut(const uint8_t *cuts, int i, size_t from, size_t size)
 	return n < size - from ? from + n : size;
 }
 
-/* ---- hear.c, tell.c ---- */
+/* ---- client_input.c, remote.c ---- */
 
 static struct record *shown;
 

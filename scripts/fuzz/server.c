@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "libbb.h"
+#include "server/server.h"
 #include "kernel.h"
 #include "peer.h"
 #include "judge.h"

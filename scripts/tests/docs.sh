@@ -9,14 +9,14 @@ sed -n 's/^#define CFG_\([A-Z0-9_]*\) 1$/\1=y/p; s/^#define CFG_\([A-Z0-9_]*\) 0
 make_pages() {
 	mkdir -p "$2"
 	$1 -v pages="${4-$root/docs/man}" -v to="$2" -v version=1.2.3 -f "$root/scripts/applets.awk" \
-		-f "$root/scripts/man.awk" "$root"/applets/*.c "$root"/libbb/*.c config=1 "$3"
+		-f "$root/scripts/man.awk" "$root"/applets/*.c "$root"/libbb/*.c "$root"/libbb/*/*.c config=1 "$3"
 }
 
 # make_completions AWK DIR CONFIG
 make_completions() {
 	mkdir -p "$2"
 	$1 -v to="$2" -v parts="$root/scripts" -f "$root/scripts/applets.awk" \
-		-f "$root/scripts/complete.awk" "$root"/applets/*.c "$root"/libbb/*.c config=1 "$3"
+		-f "$root/scripts/complete.awk" "$root"/applets/*.c "$root"/libbb/*.c "$root"/libbb/*/*.c config=1 "$3"
 }
 here=$PWD
 

@@ -1,4 +1,4 @@
-/* seat.c: a session for every client: how it begins, and how one goes with the other.
+/* router_session.c: a session for every client: how it begins, and how one goes with the other.
  *
  *	connection -> size, TERM, or a while -> command -> its end, or the client's
  *
@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 #include <termios.h>
-#include "libbb.h"
+#include "server.h"
 
 enum {
 	RING = SESSION_ENV, /* which it holds at first */

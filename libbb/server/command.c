@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 void command_words(struct text *t, const struct command *c, const struct failure *f)
 {

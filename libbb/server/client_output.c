@@ -1,11 +1,11 @@
-/* say.c: what a client is told: the session's output, from its place in the ring on, and words beside it.
+/* client_output.c: what a client is told: the session's output, from its place in the ring on, and words beside it.
  *
  *	ring -> c->pos -> writev to the socket, behind a header when framed
  *	                  wire.out: the rest of a frame, notices, sizes, answers; goes first
  *
  * One that fell behind what the ring has kept goes on with the oldest byte, and is told how much it lacks.
  */
-#include "libbb.h"
+#include "server.h"
 
 enum { STEPS = 16 }; /* a turn: of a large ring a fast reader would take all, and others wait */
 

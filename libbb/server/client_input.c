@@ -1,4 +1,4 @@
-/* hear.c: what a client of a server says, in whatever mode it speaks.
+/* client_input.c: what a client of a server says, in whatever mode it speaks.
  *
  *	          first bytes 0 ? ? 100..102
  *	CLIENT_NEW --------------------------> CLIENT_FRAMED --first packet is HELLO--> CLIENT_EXTENDED
@@ -17,7 +17,7 @@
  */
 #include <signal.h>
 #include <string.h>
-#include "libbb.h"
+#include "server.h"
 
 static unsigned long stamp; /* who typed or resized last */
 

@@ -8,7 +8,7 @@
  * oldest byte.  It costs one look at each byte, as that is overwritten, and nothing before the ring
  * is full for the first time.  A replay begins there, or where the sequence that is being overwritten ends.
  */
-#include "libbb.h"
+#include "server.h"
 
 static void follow(struct modes *m, const struct ring *r, uint64_t *pos, uint64_t to)
 {

@@ -1,4 +1,4 @@
-/* key.c: the shared key in its file, and the kernel's random numbers.
+/* psk.c: the shared key in its file, and the kernel's random numbers.
  *
  * The file holds 32 bytes in base64, in the one spelling they have: 44 characters and perhaps a newline.
  * It is opened once and judged by its descriptor, so what was checked is what is read.  A symbolic

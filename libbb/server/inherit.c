@@ -1,4 +1,4 @@
-/* given.c: what a server is given by whoever starts it: connections, listening sockets, somebody who waits.
+/* inherit.c: what a server is given by whoever starts it: connections, listening sockets, somebody who waits.
  *
  * inetd, tcpsvd and systemd (Accept=yes) start a server for a connection, which is its standard input; systemd
  * and s6 hand it a listening socket; with NOTIFY_SOCKET somebody wants to know when it is ready.  What is
@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 static char taken[LOOP_MAX] LARGE;
 static int taken_end = 3;

@@ -1,4 +1,4 @@
-/* screen.c: standard output, and lines of our own beside it, on standard error.
+/* display.c: standard output, and lines of our own beside it, on standard error.
  *
  * A terminal, device or pipe gets a description of its own that does not block; a file blocks for nobody.
  * What is left, a socket say, cannot be opened again: it gets small pieces, and only when it is ready.
@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "attach.h"
 
 enum { SLICE = 512 };
 

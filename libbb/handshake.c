@@ -1,4 +1,4 @@
-/* shake.c: how a keyed connection begins, before anybody is a client.
+/* handshake.c: how a keyed connection begins, before anybody is a client.
  *
  *	server: SPEAKS (nonce) -> HEARS (hello, answers) -> PROVES (first record) -> done()
  *	            \                |  \-- no hello, no key ----> LINGERS -> OVER

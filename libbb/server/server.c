@@ -1,4 +1,4 @@
-/* serve.c: what both servers do: their common options, their listening sockets, their start.
+/* server.c: what both servers do: their common options, their listening sockets, their start.
  *
  * The order of a start: options, sockets (the last thing that can fail for a typing error), then
  * into the background, pid file, and the applet starts its command.  server_ready() releases the
@@ -38,7 +38,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum {
 	ACCEPTS = 16, /* a turn */

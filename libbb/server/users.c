@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum { NAME, PASSWORD, ID, GROUP, COMMENT, HOME, SHELL, FIELDS, MEMBERS = GROUP };
 enum { GROUPS = 65536 }; /* NGROUPS_MAX */

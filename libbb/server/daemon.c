@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum { FILES = 18 };
 

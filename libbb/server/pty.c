@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 const char pty_what[] = "pseudoterminal";
 

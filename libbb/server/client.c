@@ -1,7 +1,7 @@
 /* client.c: a connection to a session, and its read position in the session's ring.
  *
  * Clients stand in one static table, the first free place first, so that its pages are touched only
- * as far as there are clients.  What it says is hear.c's, what it is told say.c's; here it is served: when
+ * as far as there are clients.  What it says is client_input.c's, what it is told client_output.c's; here it is served: when
  * its output begins, how long it is waited for, and how it leaves.
  *
  * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum {
 	STALL = 30000,    /* ms: takes nothing at all, and the command or the end waits for it */
@@ -30,7 +30,7 @@ enum {
 struct client_rules client_rules;
 int client_count, client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static int used; /* no place from here on ever was */
+static int used;               /* no place from here on ever was */
 static struct client *refused; /* the oldest first */
 
 static struct client *of(struct source *src)

@@ -1,4 +1,4 @@
-/* env.c: the command's environment.
+/* environment.c: the command's environment.
  *
  *	the client's -> what the server sets (PTYBOX_SOCKET, -u) -> the server's own
  *
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 static void *map(size_t size)
 {

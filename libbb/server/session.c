@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum {
 	DRAIN = 128 * 1024,

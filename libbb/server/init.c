@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 static void reap(pid_t command)
 {

@@ -1,4 +1,4 @@
-/* dial.c: a connection to an address, as often as it takes.
+/* connect.c: a connection to an address, as often as it takes.
  *
  * An address may stand for several names (localhost, DNS); they are tried in turn, and of all that
  * went wrong the first is what the person hears.  Lookups and connects are waited for in the loop.
@@ -8,7 +8,7 @@
  *	          \----------+-> failed()
  */
 #include <errno.h>
-#include "libbb.h"
+#include "attach.h"
 
 static const struct addr *address;
 static struct sock_names names LARGE;

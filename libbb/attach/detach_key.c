@@ -1,10 +1,10 @@
-/* keys.c: the detach key among what a person types.
+/* detach_key.c: the detach key among what a person types.
  *
  * The key is held back until it is known what follows: nothing for a while (detach), itself (it is
  * sent once), anything else (both are sent: it was part of a paste, or meant for the program).
  */
 #include <string.h>
-#include "libbb.h"
+#include "attach.h"
 
 int keys_parse(const char *s)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum {
 	SIZE = 4 << 20,

@@ -1,4 +1,4 @@
-/* tell.c: the client's side of framed mode, the counterpart of hear.c.
+/* remote.c: the client's side of framed mode, the counterpart of client_input.c.
  *
  * HELLO goes out first, with the window size.  What comes back is shown as it is until WELCOME stands
  * in it; from there on it is frames.  A server that never says WELCOME (uWSGI's, or one whose output
@@ -6,7 +6,7 @@
  * before the server behind it is up.  uWSGI's takes plain input packets, sizes and signals.
  */
 #include <string.h>
-#include "libbb.h"
+#include "attach.h"
 
 enum {
 	LOOK = 10000,

@@ -17,7 +17,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 enum {
 	SECOND = 1000,

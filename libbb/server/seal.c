@@ -18,7 +18,7 @@
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "libbb.h"
+#include "server.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U

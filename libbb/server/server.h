@@ -1,0 +1,486 @@
+/* server.h: what ptyshim and ptyrouter share, one section a file, lowest layer first.
+ *
+ * A file uses only what stands above its own section, here and in libbb.h.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include "libbb.h"
+
+/* ==== environment.c: the command's environment ==== */
+
+/* NAME=VALUE (name with its "="; len bytes of value), which stays for good; or dies without memory. */
+char *env_make(const char *name, const char *value, size_t len);
+/* For execve(2), in mapped memory: the client's (strings one after the other, an empty one last; or 0), `set`
+ * (0 ends it), our own without LINES and COLUMNS; of two that have one name the first.  0 and errno. */
+char **env_list(char *client, char **set);
+
+/* ==== seal.c: a copy of this program that nobody can write to ==== */
+
+/* Goes on as a sealed copy of this program in memory, from its beginning and with argv (argv[0] names the
+ * applet); returns when it is one already, or when the kernel knows no memfd; else dies.  Descriptors that
+ * are not close-on-exec stay. */
+void seal_self(char **argv);
+
+/* ==== join.c: into the namespaces of a running process ==== */
+
+/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
+#ifdef SYS_setuid32
+enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
+#else
+enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
+#endif
+
+/* Holds the process of this number from now on, and remembers which namespaces are ours; or dies. */
+void join_hold(unsigned long pid);
+/* In a forked child, in this order.  Closes all descriptors but the report and the process's; 0-2 become the
+ * report.  The report's new number, close-on-exec, or -1. */
+int join_begin(int report);
+/* Opens all, then joins all namespaces of the process that are not ours (setns(2)); its children are in the
+ * process namespace.  In a user namespace becomes user and group 0, or these where that has no 0.  What
+ * failed (errno says why; ESRCH: the process has ended), or 0. */
+const char *join_enter(uid_t uid, gid_t gid);
+/* In a child of that: the root and working directories of the process.  What failed, or 0. */
+const char *join_root(void);
+/* After join_enter(): whether the process's UTS namespace is ours; whether its user namespace is not. */
+int join_shares_uts(void);
+int join_changed_user(void);
+
+/* ==== users.c: as whom the command runs ==== */
+
+enum { USERS_ENV = 5 };
+
+/* USER[:GROUP], names or numbers, is looked up now; or dies. */
+void users_set(const char *spec);
+/* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
+ * that /etc/passwd does not know has the home /, and the number for a name. */
+char **users_env(void);
+/* The user and group that are wanted; changes nothing before users_set(). */
+void users_wanted(uid_t *u, gid_t *g);
+/* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
+const char *users_ids(uid_t u, gid_t g);
+/* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
+const char *users_become(void);
+
+/* ==== replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it ==== */
+
+/* The modes in force at a position that trails behind at the ring's oldest byte, or right behind it. */
+struct trail {
+	struct modes modes;
+	uint64_t pos;
+};
+
+/* To be told before n more bytes are put (at most the ring's size), which overwrites the oldest. */
+void trail_follow(struct trail *t, const struct ring *r, size_t n);
+/* Whether the output so far has left the alternate screen on.  Reads the whole ring. */
+int trail_alternate(const struct trail *t, const struct ring *r);
+/* Where a replay begins: the oldest position that starts a character and is outside of a sequence (the ring's
+ * end when there is none); m becomes the modes in force there. */
+uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m);
+
+/* A reader of the ring who is spared the questions; all zero, looked set to where it begins. */
+struct replay {
+	struct escape escape;
+	uint64_t looked;          /* up to here nothing is asked, but */
+	uint64_t question, until; /* in what stands from `question` to `until` */
+};
+
+/* How many bytes the reader at *pos may be given now, 0 only at `end`; questions are stepped over.  One that has
+ * not ended at `end` is given. */
+size_t replay_next(struct replay *p, const struct ring *r, uint64_t *pos, uint64_t end);
+
+/* ==== jail.c: where the command runs, and as whom ==== */
+
+/* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
+int jail_option(const struct opt *o, int letter);
+/* Dies when the options do not go together. */
+void jail_check(void);
+/* -t: whether the command exists is not known before. */
+int jail_joins(void);
+/* -N pid: init_fork() is due in the child. */
+int jail_needs_init(void);
+/* -t: join_hold(). */
+void jail_open(void);
+/* The CLONE_ flags to fork the command with (namespaces(7)). */
+unsigned jail_clone(void);
+/* -t: join_enter() as the user that is wanted. */
+const char *jail_join(void);
+/* In the command's process, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
+const char *jail_enter(void);
+
+/* ==== init.c: the first process of a process namespace ==== */
+
+/* Forks in the first process of a new process namespace: 0 in the child, which is to
+ * become the command; -1 and errno.  The caller stays the namespace's init, lets go of all its descriptors, and
+ * ends with the child's status.  report: the writing end of a pipe that the server alone reads. */
+int init_fork(int report);
+
+/* ==== process_group.c: signals for the process groups of a session ==== */
+
+/* Once in a process that has sessions, and not before it was forked: takes two descriptors, or dies. */
+void pgrp_open(void);
+/* Signals the foreground process group of this master's terminal, if it is of the session that has the terminal
+ * (leader's, a process that was not waited for, when none has it): never a process of another session, even
+ * when a number was given again.  Not who may not be signalled (kill(2)). */
+void pgrp_signal(int master, pid_t leader, int sig);
+
+/* ==== devpts.c: a pseudoterminal of the devpts that is mounted here ==== */
+
+/* The master (non-blocking) and its slave, close-on-exec, of the devpts at /dev/pts; or -1: there is none. */
+int devpts_open(int fd[2]);
+/* Unlocks and opens the slave of a master; dir is its devpts, or AT_FDCWD for /dev/pts.  -1 and errno. */
+int devpts_slave(int master, int dir);
+
+/* ==== pty.c: a pseudoterminal and the command on it ==== */
+
+struct pty {
+	int master, slave; /* master non-blocking; both close-on-exec; -1 when closed */
+	pid_t pid; /* the session leader, or its init; 0 once reaped, and never signalled after that */
+};
+
+struct command {
+	char **argv;
+	char **env;           /* NAME=VALUE set on top of our own environment; 0 ends the list */
+	void (*forget)(void); /* wipes secrets in the child; may be 0 */
+	const char *home;     /* it starts here, */
+	const char *dir;      /* then goes there (may be 0) */
+	struct rlimit files;  /* ours may be lower (RLIMIT_NOFILE) */
+	mode_t umask;
+};
+
+extern const char pty_what[]; /* the subject when there is no pseudoterminal */
+
+/* What went wrong, and on what; err 0: nothing did. */
+struct failure {
+	const char *subject;
+	int err;
+};
+
+/* With -t the terminal comes from the command's process: see pty_arrived(). */
+int pty_comes(void);
+/* pts(4); -1 and errno. */
+int pty_open(struct pty *p, const struct winsize *size);
+void pty_close(struct pty *p);
+/* For a message about errno: how to mount devpts when that is what is missing, else "". */
+const char *pty_hint(int err);
+int pty_resize(const struct pty *p, const struct winsize *size);
+/* Sends sig and SIGCONT to the command's process group and to the foreground one; -1 when the command
+ * cannot be signalled: it is another user's. */
+int pty_hangup(const struct pty *p, int sig);
+/* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
+void pty_signal(const struct pty *p, int sig);
+/* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
+ * reads (blocking until exec) and closes, or -1 and *f.  env: more variables, each ending in a NUL,
+ * an empty one last; or 0. */
+int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f);
+struct failure pty_spawned(int report);
+/* When pty_comes(), after pty_spawn(): reads the first of what the report brings, the pty, opened in the
+ * process's own devpts, or in ours where it has none; waits PTY_PATIENCE seconds at most.  A failure when the
+ * command's process failed before.  It waits until pty_go() lets it go on; then pty_spawned(). */
+enum { PTY_PATIENCE = 10 };
+struct failure pty_arrived(struct pty *p, const struct winsize *size, int report);
+void pty_go(const struct pty *p, int report);
+/* Tries what execvp(3) would for this name, the directories of PATH in turn, until try() returns 0 or
+ * an errno that is not about the place; which it returns. */
+int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
+/* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
+int pty_fail_status(const struct failure *f, const struct command *c);
+/* ==== command.c: a server's command that is not there, or does not start ==== */
+
+/* What is to be said about it. */
+void command_words(struct text *t, const struct command *c, const struct failure *f);
+/* Dies of it, with pty_fail_status(). */
+_Noreturn void command_failed(const struct command *c, const struct failure *f);
+/* Dies when it is not there; nothing is known with jail_joins(). */
+void command_find(const struct command *c);
+
+/* ==== inherit.c: what a server is given by whoever starts it ==== */
+
+/* With "-" as ADDR among these words nothing is to be said on the connection, not even what is wrong with them:
+ * 1 and 2, where they are the same, are the null device from here on. */
+void given_hush(char **argv);
+/* The listening socket (ADDR_FD), or the connection on standard input (ADDR_STDIN), gets a non-blocking
+ * descriptor of its own, a->port, 3 or higher (O_NONBLOCK is its giver's, too); or this dies.  What of 0-2
+ * was the same is the null device from here on. */
+void given_take(struct addr *a);
+/* Closes what from 3 on was not taken. */
+void given_close_others(void);
+/* Takes NOTIFY_SOCKET out of the environment: the command has nothing to tell there. */
+void given_notify(void);
+/* Says there that the server is ready (sd_notify(3)); waits at most 5 s, and warns when it does not work. */
+void given_ready(void);
+
+/* ==== session.c: a pty, the command on it, one output ring ==== */
+
+struct client;
+
+enum { SESSION_ENV = 65536 };
+
+struct session {
+	struct source src; /* the master; first member */
+	struct pty pty;
+	struct ring ring;
+	struct queue in; /* input the terminal did not take yet */
+	struct client *clients;
+	/* Gives new output to the clients that had all of it up to `before`. */
+	void (*feed)(struct session *s, uint64_t before);
+	/* Sees each new pty before the command starts on it; a failure stops the start.  May be 0. */
+	struct failure (*opened)(const struct pty *p);
+	const struct command *command;
+	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
+	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
+	struct winsize size;
+	msec began, ended, kill_at, retry, read_at, gather_until;
+	uint64_t in_bytes;
+	long drain, burst;
+	char typed;   /* the last byte of input */
+	int status;   /* of the command, once exited */
+	char replays; /* late clients get what the ring has */
+	char warm;    /* does not, and the ring has memory it no longer needs */
+	char go;      /* a client has said something that starts the command */
+	char started;
+	char coming;    /* the terminal is, from the command's process */
+	char exited;    /* reaped */
+	char over;      /* and everything it wrote is in the ring */
+	char stays;     /* it will be started again: clients stay */
+	char collected; /* a client got everything up to the end */
+};
+
+/* Descriptors that starting one takes at most: master, slave, the report's two ends, and two to join (-t). */
+enum { SESSION_FILES = 6 };
+
+/* Opens a pty and starts the command on it; f.err says whether, after exec. */
+struct failure session_start(struct session *s);
+/* The same without waiting for exec: *report is for session_told() when it is readable, or -1. */
+struct failure session_begin(struct session *s, int *report);
+/* 0: there is more to come.  1: the report is closed, and *f says whether the command was executed. */
+int session_told(struct session *s, int report, struct failure *f);
+/* Its end as wait(2) told it. */
+void session_exited(struct session *s, int wait_status);
+/* HUP to the command's group, KILL 5 s later. */
+void session_hangup(struct session *s);
+/* The master was closed and buried, or never open. */
+int session_closed(const struct session *s);
+/* Bytes a client typed, when session_takes_input(). */
+void session_input(struct session *s, const unsigned char *data, size_t n);
+/* Whether the terminal took all input up to this byte, so that there may be more from whoever typed it:
+ * one who fills the terminal waits, and the others are heard all the same. */
+int session_takes_input(const struct session *s, uint64_t typed_to);
+/* The command has output that waits for the clients. */
+int session_held(const struct session *s);
+void session_resize(struct session *s, const struct winsize *size);
+void session_signal(struct session *s, int sig);
+/* Puts whole lines among the command's output, on lines of their own: 0, or -1 when there is no room
+ * for them now; session_hears() tells whether there is for SESSION_LINES bytes. */
+enum { SESSION_LINES = 2046 }; /* with a newline before it half of the smallest ring */
+int session_hears(const struct session *s);
+int session_say(struct session *s, const char *lines, size_t n);
+
+/* ==== console.c: what the machine says ==== */
+
+/* The kernel's log from its beginning on comes out of this session as well (kmsg; Linux 3.5, else
+ * /proc/kmsg).  Without a log there is a warning. */
+void console_log(struct session *s);
+/* A session's opened(): what is written to /dev/console comes out of the master (TIOCCONS, ioctl_tty(2))
+ * until that is closed. */
+struct failure console_take(const struct pty *p);
+
+/* ==== client_output.c: what a client is told ==== */
+
+enum { CLIENT_NEW, CLIENT_RAW, CLIENT_FRAMED, CLIENT_EXTENDED };
+
+/* The connections to an address. */
+struct tally {
+	unsigned accepted, refused;
+};
+
+struct client {
+	struct source src; /* first member */
+	struct wire wire;
+	struct tally *tally;     /* may be 0 */
+	struct session *session; /* 0 once detached from it, or refused */
+	struct client *next;
+	uint64_t pos; /* in the session's ring */
+	uint64_t in, out, skipped, replay_end;
+	uint64_t typed_to; /* in the session's input */
+	msec began;
+	msec heard;    /* the first byte, then the first packet */
+	msec typed;    /* last input */
+	msec speak_at; /* its input is not read: let it know then that we live */
+	msec since;    /* it took something, or began to have something to take */
+	msec check;    /* look then whether it still exists; 0: no need */
+	msec look;
+	unsigned long stamp; /* the higher, the later it typed or resized */
+	const char *refusal; /* to be told as soon as its mode is known */
+	int refusal_status, unsent;
+	unsigned short rows, cols;                   /* its own window; 0: not said */
+	unsigned char first[FRAME_FIRST], first_len; /* CLIENT_NEW: held until they decide */
+	char mode, watch, tty, resized;
+	char wary;     /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
+	char packets;  /* it has sent one */
+	char size_due; /* the window's, when its queue has room */
+	char welcomed;
+	char waits;  /* for the client to take something, when last looked at */
+	char talks;  /* its output has begun */
+	char replay; /* and is not past replay_end yet */
+	char eof;    /* no more input from it */
+	char fin;    /* nor anything else */
+	char ending; /* its last words are said */
+	char shut;   /* and written, and our side is shut */
+	char broken; /* out of memory, or it floods us */
+	char name[NET_TEXT];
+};
+
+/* It understands more than uWSGI's client does, and gets frames. */
+int say_extended(const struct client *c);
+/* How many bytes wait for it, in the ring and behind that. */
+size_t say_pending(const struct client *c);
+/* Writes what its socket takes now: whether anything moved, or -1 and errno. */
+int say_more(struct client *c);
+/* A line for the person, from start to t->at: 0, or -1 when there is no room. */
+int say_notice(struct client *c, const struct text *t, const char *start);
+/* The session's window; when much waits already, size_due is set instead. */
+void say_size(struct client *c);
+
+/* ==== client_input.c: what a client says ==== */
+
+/* Does what these bytes say; -1 when they are no protocol, or on a bare TCP address HTTP or TLS. */
+int hear(struct client *c, const unsigned char *data, size_t n);
+/* No more bytes will come to tell its mode: a new one is raw. */
+void hear_nothing_more(struct client *c);
+/* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
+ * doing it is. */
+void hear_size(struct session *s, const struct client *by);
+/* The client's window is now this, as if it had said so. */
+void hear_window(struct client *c, const struct winsize *size);
+
+/* ==== client.c: a connection to a session ==== */
+
+/* What holds for all clients. */
+struct client_rules {
+	msec idle; /* 0: never */
+	char watch, verbose;
+};
+
+extern struct client_rules client_rules;
+extern int client_count; /* attached to a session */
+extern int client_alive; /* these and those that are still leaving */
+
+/* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
+struct client *client_open(int fd, struct session *s, const char *name, int mode);
+/* Makes a client that has just been opened keyed (wire_key()), and hears its first bytes. */
+void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len);
+/* Wipes the keys of all clients, in a child. */
+void client_forget(void);
+/* Tells fd why in one line, as a notice when it understands that (waits for its HELLO, 1 s at most), and closes it.
+ * Few are at it at once; the oldest has to go. */
+struct client *client_refuse(int fd, const char *name, int mode, const char *why);
+/* The oldest client that is being refused is told now and closed; its descriptor is free from the next turn on.
+ * 0: there was none. */
+int client_evict(void);
+/* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
+void client_dismiss(struct client *c, const char *why, int status);
+/* When a client that says nothing is served all the same. */
+msec client_silent_at(const struct client *c);
+/* A notice to every client that understands one. */
+void client_tell(struct session *s, const char *words);
+/* A session's feed(). */
+void client_feed(struct session *s, uint64_t before);
+
+/* ==== stats.c: one JSON object ==== */
+
+/* Begins an answer to whoever asks on fd (now ours), when not stats_busy(); 0 without memory.  stats_end() ends it with
+ * ]} and begins to send it.  Those who do not read theirs have 5 s, or less when there are several. */
+struct text *stats_begin(int fd);
+void stats_end(void);
+int stats_busy(void);
+/* After a fork: the asker is the parent's. */
+void stats_forget(void);
+void stats_str(struct text *t, const char *s); /* "s" */
+/* Begins the object; then its "sockets", each behind a comma but the first, and ] */
+void stats_head(struct text *t, char *const *command, msec began);
+void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally);
+void stats_num(struct text *t, const char *name, uint64_t n);      /* ,"name":n */
+void stats_session(struct text *t, const struct session *session); /* {...} */
+
+/* ==== daemon.c: into the background, and the files that are left there ==== */
+
+/* Forks; the caller returns from daemon_start() only in the child and exits itself when the child
+ * says daemon_ready() (0, "Daemon PID is N") or ends (with its status). */
+void daemon_start(void);
+void daemon_ready(int keep_stderr);
+/* Where the process was started; the command begins there. */
+const char *daemon_home(void);
+/* Puts the pid file there in one step, complete, in the place of an earlier one if need be; or dies: anything but
+ * a pid file of root's or the caller's own stays as it is. */
+void daemon_pid_file(const char *path);
+/* path, which is this file now, is removed by daemon_remove(), which die() calls too; not when it is another file
+ * by then.  socket: daemon_remove_sockets() is enough. */
+void daemon_owns(const char *path, const struct file_id *id, int socket);
+void daemon_remove(void);
+/* The sockets alone: the pid file is there as long as the process. */
+void daemon_remove_sockets(void);
+/* After a fork: the files are the parent's. */
+void daemon_disown(void);
+
+/* ==== server.c: what both servers do ==== */
+
+enum { SERVER_ADDRS = 16 };
+
+struct server {
+	struct command command;
+	struct winsize size;
+	struct tally *tallies; /* one an address; processes that share sockets share them */
+	int (*sessions)(void); /* what -n counts; 0: clients */
+	long max;              /* -n; 0: none */
+	msec began;
+	char sized; /* by -s */
+	char alone; /* its only connection was there before it was: "-" */
+	char foreground;
+	int unbegun;    /* sessions that have a client, but not their descriptors yet */
+	char listening; /* until server_unlisten() */
+	char paused;    /* takes no more clients now */
+};
+
+extern struct server server;
+
+/* Before all else, with the applet's words and option letters: a server that will join a process (-t) goes on
+ * as a sealed copy of itself. */
+void server_seal(char **argv, const char *options);
+/* Takes a shared option; 0 when it is none. */
+int server_option(const struct opt *o, int letter);
+/* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */
+void server_listen(struct opt *o, struct client *(*accepted)(int fd, const char *name, int mode));
+/* Daemonizes unless -F; pid file; from here on signals wait. */
+void server_start(void);
+/* Takes the signals: those that end a server, children's ends, others (may be 0). */
+void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int));
+/* Accepts: clients, if told so; and askers for statistics, for whom stats() adds the sessions (in
+ * JSON, between commas) and calls stats_end(), then or later; 0: none. */
+void server_accept(int clients, void (*stats)(struct text *t));
+/* All runs: releases the caller. */
+void server_ready(void);
+/* No new connections; socket files removed. */
+void server_unlisten(void);
+/* The same, and the pid file: nothing of the server is left but the caller. */
+void server_end(void);
+
+/* ==== router_session.c: a session for every client ==== */
+
+enum { SEATS_MAX = 24 };
+
+/* changed() is told 1 when a session is to begin, which it can refuse (0), and -1 when it has ended. */
+void seat_init(int (*changed)(int change));
+/* Takes a connection, which gets a session of its own; for server_listen(). */
+struct client *seat_open(int fd, const char *name, int mode);
+/* When something is to be done about one of them; does it for all that are due. */
+msec seats_due(void);
+void seats_serve(void);
+/* Hangs up every session; one that has not begun is called off. */
+void seats_hangup(void);
+/* Whichever session's command this was: its end as wait(2) told it. */
+void seats_reaped(pid_t pid, int wait_status);
+/* A JSON object for each, with a comma before it but behind a [, as far as there is room. */
+void seats_stats(struct text *t);
+
+#endif
