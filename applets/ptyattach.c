@@ -1,11 +1,11 @@
 /* ptyattach: connect this terminal to a ptyshim or ptyrouter
  *
- *	stdin -> keys -> to_link -> tell -> socket
- *	stdout <- screen <--------- tell <- socket
+ *	stdin -> detach_key -> uplink.input -> remote -> socket
+ *	stdout <- display <------------------- remote <- socket
  *
- * Each side is read only while the other has room.  The socket comes and goes (-R), so `life`, a
- * source without a descriptor, dials, waits between tries, and ends the program once all that was
- * received is shown.
+ * Each side is read only while the other has room.  The source `life` has no descriptor: turn by turn it
+ * looks at what the link has come to, connects (again), and ends the program once all that was received
+ * is shown.
  *
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
@@ -29,38 +29,30 @@
 
 enum {
 	LOST = 255,
-	RETRY_MIN = 1000,
-	RETRY_MAX = 30000,
-	CHECK = 30000,
 	STUCK = 30000, /* ms; -q waits no longer for input that does not move */
 	ROOM = 4096,
 	INTERRUPT = 3, /* ^C; without a session it is for us */
 };
 
 static struct addr addr;
-static struct queue to_link;
-static char framed = CFG_FRAMED, keyed, watch, reconnect, is_terminal;
-static char connected, dialing;
-static char stdin_over, stdin_told;              /* its end was seen; was passed on */
+static char is_terminal;
 static msec quit_after = NEVER, quit_at = NEVER; /* -q */
-static msec retry_at, retry_wait = RETRY_MIN;
-static char told[80]; /* why the last try failed */
-static msec check_at, moved_at;
-static int reset_after; /* the error behind the last byte that can be read */
-static int write_error; /* nothing more can be sent */
-static int leave_status;
-static const char *leave_words; /* set: show what is left, then leave */
-static const char *leave_reason;
 
 /* ---- ways out ---- */
 
+/* With the status of the command, or after a close in good order, the terminal is as the session left it. */
+static int left_behind(void)
+{
+	return uplink.state != LINK_LEAVING || uplink.leave_status == LOST;
+}
+
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
-	if (connected && is_terminal && (!leave_words || leave_status == LOST))
-		screen_reset();
+	if (uplink.dirty && is_terminal && left_behind())
+		display_reset();
 	term_restore();
 	if (words)
-		screen_say(words, reason);
+		display_line(words, reason);
 	_exit(status);
 }
 
@@ -75,39 +67,47 @@ static _Noreturn void leave_exited(int status)
 	leave(status, line, 0);
 }
 
-/* ---- what the person sees ---- */
-
-static void show_failed(void)
+static _Noreturn void leave_display(void)
 {
+	errno = display_error();
 	if (errno == EPIPE)
 		leave(128 + SIGPIPE, 0, 0);
 	leave(1, "standard output", msg_errno());
 }
 
-static void notice(const char *line)
-{
-	screen_say(line, 0);
-}
-
 /* ---- what the person types ---- */
 
-static struct teller tell = {.show = screen_show, .notice = notice};
+static struct detach_key detach_key = {.key = '\\' & 0x1f};
 
-static void send_input(const unsigned char *data, size_t n)
+static void type(const unsigned char *data, size_t n)
 {
-	if (!watch && connected)
-		queue_put(&to_link, data, n);
-}
+	const unsigned char *run;
 
-static struct keys keys = {.key = '\\' & 0x1f, .send = send_input};
+	while (n) {
+		size_t len = detach_key_next(&detach_key, &data, &n, &run);
+
+		link_type(run, len);
+	}
+}
 
 static unsigned user_want(struct source *src, msec *due)
 {
 	(void)src;
-	due_at(due, keys_detach_at(&keys));
-	if (stdin_over || leave_words || queue_room(&to_link) < ROOM + 1)
+	due_at(due, detach_key_due(&detach_key));
+	if (uplink.eof != EOF_NONE || uplink.state == LINK_LEAVING ||
+		queue_room(&uplink.input) < ROOM + 1)
 		return 0;
-	return connected || (reconnect && is_terminal) ? LOOP_READ : 0;
+	return uplink.state == LINK_UP || (uplink.reconnects && is_terminal) ? LOOP_READ : 0;
+}
+
+static void user_ended(void)
+{
+	if (is_terminal)
+		leave(128 + SIGHUP, 0, 0); /* our own terminal is gone */
+	uplink.eof = EOF_SEEN;
+	uplink.moved_at = loop_now;
+	if (quit_after != NEVER)
+		quit_at = loop_now + quit_after;
 }
 
 static void user_ready(struct source *src, unsigned what)
@@ -116,270 +116,47 @@ static void user_ready(struct source *src, unsigned what)
 	ssize_t n;
 
 	if (what & LOOP_TIME) {
-		if (loop_now >= keys_detach_at(&keys))
+		if (loop_now >= detach_key_due(&detach_key))
 			leave(0, "detached", 0);
 		return;
 	}
 	n = io_read(src->fd, buf, sizeof buf);
-	if (n > 0 && !connected && keys.key != INTERRUPT && memchr(buf, INTERRUPT, n))
+	if (n < 0)
+		user_ended();
+	else if (uplink.state != LINK_UP && detach_key.key != INTERRUPT &&
+		 memchr(buf, INTERRUPT, n))
 		leave(128 + SIGINT, 0, 0);
-	if (n > 0)
-		keys_typed(&keys, buf, n);
-	if (n >= 0)
-		return;
-	if (is_terminal)
-		leave(128 + SIGHUP, 0, 0); /* our own terminal is gone */
-	stdin_over = 1;
-	moved_at = loop_now;
-	if (quit_after != NEVER)
-		quit_at = loop_now + quit_after;
+	else
+		type(buf, n);
 }
 
 static struct source user = {.want = user_want, .ready = user_ready};
 
-/* ---- the connection ---- */
-
-static struct source conn = {.fd = -1};
-
-static void try_again(void)
-{
-	retry_at = loop_now + retry_wait;
-	retry_wait = retry_wait < RETRY_MAX / 2 ? 2 * retry_wait : RETRY_MAX;
-}
-
-/* A reason is told once, and again when there was another in between. */
-static void failed(const char *reason)
-{
-	struct text t = {told, told + sizeof told - 1};
-
-	dialing = 0;
-	if (!reconnect) {
-		term_restore();
-		die(LOST, addr.text, ": ", reason);
-	}
-	if (strncmp(told, reason, sizeof told - 1)) {
-		text_str(&t, reason);
-		*t.at = '\0';
-		screen_say("not connected, trying again", reason);
-	}
-	try_again();
-}
-
-static size_t unsent(void)
-{
-	return to_link.len + tell.wire.out.len;
-}
-
-static void announce_unsent(void)
-{
-	if (unsent())
-		screen_say("some of the input may be lost", 0);
-}
-
-/* For good. */
-static void end(const char *reason)
-{
-	loop_close(&conn);
-	queue_close(&to_link);
-	leave_status = LOST;
-	leave_words = "connection lost";
-	leave_reason = reason;
-}
-
-static void lost(const char *reason)
-{
-	if (!reconnect) {
-		end(reason);
-		return;
-	}
-	screen_say("connection lost, trying again", reason);
-	announce_unsent();
-	loop_close(&conn);
-	queue_close(&to_link);
-	connected = 0;
-	keys.held = 0;
-	told[0] = '\0';
-	try_again();
-}
-
-/* The connection has ended: was that the end of the session? */
-static void closed(void)
-{
-	tell_over(&tell);
-	if (reset_after || (write_error && tell.mode != TELL_RAW && !tell.answered)) {
-		errno = reset_after ? reset_after : write_error;
-		lost(msg_errno());
-	} else if (tell.status >= 0 || tell.mode == TELL_RAW || tell.noticed ||
-		   (tell.mode != TELL_EXTENDED && tell.answered && !reconnect)) {
-		loop_close(&conn);
-		leave_status = tell.noticed ? LOST : 0;
-		leave_words = "connection closed";
-	} else {
-		lost("closed without an end of the session");
-	}
-}
-
-static void link_input(void)
-{
-	static unsigned char buf[16384] LARGE;
-	ssize_t n = wire_read(&tell.wire, buf, sizeof buf);
-
-	if (n < 0 && errno)
-		lost(msg_errno());
-	else if (n < 0)
-		closed();
-	else if (n > 0 && tell_heard(&tell, buf, n))
-		lost("protocol error");
-	else if (tell_locked(&tell))
-		end("a keyed port: -k KEYFILE is needed");
-	if (tell.status >= 0)
-		leave_words = "exited";
-}
-
-static void tell_window(void)
-{
-	struct winsize size;
-
-	if (connected && (!term_size(0, &size) || !term_size(1, &size)))
-		tell_size(&tell, &size);
-}
-
-/* Not before it is known who hears it, and whether it can be said at all. */
-static int eof_due(void)
-{
-	return stdin_over && !stdin_told && tell.mode != TELL_LOOKING;
-}
-
-static void link_output(void)
-{
-	size_t before = unsent();
-	int bad = 0;
-
-	if (!check_at)
-		check_at = loop_now + CHECK;
-	if (tell.wire.out.len)
-		bad = wire_flush(&tell.wire) < 0;
-	else if (to_link.len)
-		bad = tell_input(&tell, &to_link);
-	else if (eof_due()) {
-		stdin_told = 1;
-		bad = tell_eof(&tell);
-	}
-	if (unsent() < before)
-		moved_at = loop_now;
-	if (tell.size_due)
-		tell_window();
-	if (bad) { /* what the server said before it closed is read all the same */
-		write_error = errno;
-		queue_close(&to_link);
-		queue_close(&tell.wire.out);
-	}
-}
-
-static void link_clock(struct source *src)
-{
-	if (screen_busy())
-		tell_awake(&tell);
-	if (tell_clock(&tell)) {
-		lost("no answer");
-		return;
-	}
-	if (!check_at || loop_now < check_at)
-		return;
-	check_at = sock_unsent(src->fd) ? loop_now + CHECK : 0;
-	if (check_at && sock_lost(src->fd))
-		lost("no answer");
-}
-
-static unsigned link_want(struct source *src, msec *due)
-{
-	unsigned wants = 0;
-
-	(void)src;
-	if (leave_words)
-		return 0;
-	if (check_at)
-		due_at(due, check_at);
-	due_at(due, tell_due(&tell));
-	if (!screen_busy())
-		wants |= LOOP_READ;
-	if (write_error)
-		return wants;
-	if (tell.wire.out.len)
-		wants |= LOOP_WRITE;
-	else if ((to_link.len || eof_due()) && tell_ready(&tell, due))
-		wants |= LOOP_WRITE;
-	return wants;
-}
-
-static void link_ready(struct source *src, unsigned what)
-{
-	if (what & LOOP_TIME)
-		link_clock(src);
-	else if (what & LOOP_READ)
-		link_input();
-	else
-		link_output();
-}
-
-static void make_raw(void)
-{
-	if (is_terminal && !term_is_raw() && term_raw(user.fd))
-		die(LOST, "standard input: ", msg_errno());
-}
-
-static void start(int fd, struct noise *n)
-{
-	make_raw();
-	dialing = 0;
-	connected = 1;
-	retry_wait = RETRY_MIN;
-	told[0] = '\0';
-	stdin_told = 0;
-	check_at = 0;
-	write_error = 0;
-	conn = (struct source){.fd = fd, .want = link_want, .ready = link_ready};
-	loop_add(&conn);
-	tell_begin(&tell, fd, framed, n);
-	tell_window();
-}
-
-static void agreed(
-	int fd, const char *name, int mode, struct noise *n, const unsigned char *first, size_t len)
-{
-	(void)name, (void)mode, (void)first, (void)len;
-	start(fd, n);
-}
-
-static void up(int fd, int reset_behind)
-{
-	reset_after = reset_behind;
-	if (CFG_KEYED && keyed)
-		shake_ask(fd, agreed, failed);
-	else
-		start(fd, 0);
-}
-
-/* ---- the course of things ---- */
+/* ---- turn by turn ---- */
 
 static void on_signal(int sig)
 {
 	if (sig == SIGCONT)
 		term_raw_again();
 	else if (sig == SIGWINCH)
-		tell_window();
+		link_window();
 	else
 		leave(128 + sig, 0, 0);
 }
 
-static int idle_link(void)
+static int may_dial(void)
 {
-	return conn.fd < 0 && !dialing && !leave_words;
+	return uplink.state == LINK_IDLE && uplink.src.fd < 0;
+}
+
+static int all_shown(void)
+{
+	return uplink.state == LINK_LEAVING && !display_pending();
 }
 
 static msec leave_at(void)
 {
-	msec stuck_at = unsent() ? moved_at + STUCK : 0;
+	msec stuck_at = link_unsent() ? uplink.moved_at + STUCK : 0;
 
 	return quit_at > stuck_at ? quit_at : stuck_at;
 }
@@ -389,38 +166,40 @@ static unsigned life_want(struct source *src, msec *due)
 	(void)src;
 	if (quit_at != NEVER)
 		due_at(due, leave_at());
-	if (leave_words && !screen_busy())
+	if (display_error() || all_shown())
 		due_at(due, loop_now);
-	else if (idle_link())
-		due_at(due, retry_at);
+	else if (may_dial())
+		due_at(due, uplink.retry_at);
 	return 0;
 }
 
 static void life_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (leave_words && !screen_busy()) {
-		if (tell.status >= 0)
-			leave_exited(tell.status);
-		leave(leave_status, leave_words, leave_reason);
-	}
+	if (display_error())
+		leave_display();
+	if (all_shown() && uplink.remote.status >= 0)
+		leave_exited(uplink.remote.status);
+	if (all_shown())
+		leave(uplink.leave_status, uplink.leave_words, uplink.leave_reason);
 	if (quit_at != NEVER && loop_now >= leave_at()) {
-		announce_unsent();
+		link_announce_unsent();
 		leave(0, "detached", 0);
 	}
-	if (idle_link() && loop_now >= retry_at) {
-		dialing = 1;
-		dial(&addr, up, failed);
-	}
+	if (may_dial() && loop_now >= uplink.retry_at)
+		connect_begin(&addr);
 }
 
 static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
 
+/* ---- the start ---- */
+
 static void open_input(void)
 {
 	is_terminal = isatty(0);
+	uplink.raw_terminal = is_terminal;
 	if (!is_terminal)
-		keys.key = -1;
+		detach_key.key = -1;
 	user.fd = is_terminal ? term_reopen(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
@@ -448,25 +227,25 @@ int ptyattach_main(char **argv, const char *options)
 		switch (c) {
 		case 'r':
 		case 'f':
-			framed = c == 'f';
+			uplink.framed = c == 'f';
 			where = o.value;
 			break;
 		case 'k':
 			if (CFG_KEYED)
-				shake_key(o.value);
-			keyed = 1;
+				handshake_key(o.value);
+			uplink.keyed = 1;
 			break;
 		case 'e':
-			keys.key = keys_parse(o.value);
-			if (keys.key < -1)
+			detach_key.key = detach_key_parse(o.value);
+			if (detach_key.key < -1)
 				die(1, "-e ", o.value,
 					": not a detach key (^A, ^], a character, or none)");
 			break;
 		case 'o':
-			watch = tell.watch = 1;
+			uplink.remote.watch = 1;
 			break;
 		case 'R':
-			reconnect = 1;
+			uplink.reconnects = 1;
 			break;
 		case 'q':
 			quit_after = (msec)opt_num(&o, 0, 100000000) * 1000;
@@ -480,22 +259,23 @@ int ptyattach_main(char **argv, const char *options)
 	addr_get(&addr, where);
 	if (addr.kind != ADDR_TCP && addr.kind != ADDR_UNIX)
 		die(1, where, ": only a server is given its connections");
-	if (keyed && (!framed || addr.kind == ADDR_UNIX))
+	if (uplink.keyed && (!uplink.framed || addr.kind == ADDR_UNIX))
 		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
+	uplink.addr = addr.text;
 	refuse_own_session();
 	io_close_from(3);
 	loop_limit(&files);
-	if (CFG_KEYED && keyed)
-		shake_start(0);
+	if (CFG_KEYED && uplink.keyed)
+		handshake_start(0);
 	open_input();
 	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
 	sig_open(signals);
 	sig_listen(on_signal);
-	if (reconnect)
-		make_raw(); /* what is typed while nobody is there is for nobody */
+	if (uplink.reconnects) /* what is typed while nobody is there is for nobody */
+		link_make_raw();
 	loop_add(&life);
 	loop_add(&user);
-	screen_open(show_failed);
+	display_open();
 	loop_run();
 	return 0;
 }

@@ -86,7 +86,7 @@ static int may_leave(void)
 		return 0;
 	if (ending)
 		return 1;
-	if (CFG_KEYED && shake_pending())
+	if (CFG_KEYED && handshake_pending())
 		return 0;
 	if (CFG_SUPERVISED && server.alone)
 		return 1;

@@ -33,7 +33,7 @@ static msec retry;         /* -R: the next try after one that could not start th
 /* "-": its client has not proved itself yet. */
 static int coming(void)
 {
-	return CFG_SUPERVISED && CFG_KEYED && server.alone && shake_pending();
+	return CFG_SUPERVISED && CFG_KEYED && server.alone && handshake_pending();
 }
 
 static int waiting(void)

@@ -59,7 +59,7 @@ struct shake {
 
 static unsigned char key[NOISE_KEY];
 static struct shake places[PLACES] LARGE;
-static shake_done *on_done;
+static handshake_result *on_done;
 static void (*on_failed)(const char *why);
 static char chatty;
 
@@ -68,21 +68,21 @@ static const char busy[] = "ptybox: the server is too busy, try again\r\n";
 static const char busy_words[] = "the server is too busy";
 _Static_assert(sizeof busy - 1 <= NOISE_HELLO, "a client reads it instead of an answer");
 
-void shake_key(const char *path)
+void handshake_key(const char *path)
 {
-	key_read(key, path);
+	psk_read(key, path);
 	if (noise_start())
 		die(1, "-k: this library's curve does not compute");
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-void shake_start(int verbose)
+void handshake_start(int verbose)
 {
 	chatty = verbose;
-	key_random_start();
+	random_start();
 }
 
-void shake_forget(void)
+void handshake_forget(void)
 {
 	explicit_bzero(key, sizeof key);
 	for (struct shake *s = places; s < places + PLACES; s++)
@@ -202,7 +202,7 @@ static int count(int are_pending)
 	return n;
 }
 
-int shake_pending(void)
+int handshake_pending(void)
 {
 	return count(1) + count(0);
 }
@@ -210,18 +210,18 @@ int shake_pending(void)
 /* ---- randomness ---- */
 
 /* 0, or -1: errno is EAGAIN when there is none yet (early at boot; said once). */
-static int random_bytes(void *buf, size_t n)
+static int random_or_wait(void *buf, size_t n)
 {
 	static char asked;
 	int fd;
 
-	if (!key_random(buf, n))
+	if (!random_bytes(buf, n))
 		return 0;
 	if (errno != EAGAIN || asked)
 		return -1;
 	asked = 1;
 	warn("waiting for the kernel's random numbers");
-	fd = key_random_wait(); /* sets the kernel to work; we look again and again */
+	fd = random_wait(); /* sets the kernel to work; we look again and again */
 	if (fd >= 0)
 		close(fd);
 	errno = EAGAIN;
@@ -235,7 +235,7 @@ static void speak(struct shake *s)
 	unsigned char nonce[NOISE_NONCE];
 
 	s->look = loop_now + NO_RANDOM;
-	if (random_bytes(nonce, sizeof nonce)) {
+	if (random_or_wait(nonce, sizeof nonce)) {
 		if (errno != EAGAIN)
 			turn_away(s, "no random numbers");
 		return;
@@ -298,7 +298,7 @@ static void hear_hello(struct shake *s)
 		close_now(s);
 	else if (!come)
 		return;
-	else if (random_bytes(random, sizeof random))
+	else if (random_or_wait(random, sizeof random))
 		turn_away(s, "no random numbers");
 	else if (noise_answer(&s->noise, random, s->hello, answer))
 		linger(s, "another key, or no ptyattach");
@@ -343,7 +343,7 @@ static void ask(struct shake *s)
 {
 	unsigned char random[NOISE_KEY], hello[NOISE_HELLO];
 
-	if (random_bytes(random, sizeof random)) {
+	if (random_or_wait(random, sizeof random)) {
 		failed(s, "no random numbers yet");
 		return;
 	}
@@ -484,7 +484,8 @@ static struct shake *place(int fd, int state)
 	return s;
 }
 
-void shake_serve(int fd, const union sock_name *peer, const char *name, int mode, shake_done *then)
+void handshake_respond(
+	int fd, const union sock_name *peer, const char *name, int mode, handshake_result *then)
 {
 	struct shake *s = place(fd, SPEAKS);
 	struct text t;
@@ -501,7 +502,7 @@ void shake_serve(int fd, const union sock_name *peer, const char *name, int mode
 	speak(s);
 }
 
-void shake_ask(int fd, shake_done *then, void (*failed_then)(const char *))
+void handshake_initiate(int fd, handshake_result *then, void (*failed_then)(const char *))
 {
 	on_done = then;
 	on_failed = failed_then;

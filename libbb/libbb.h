@@ -527,21 +527,24 @@ ssize_t noise_unseal(struct noise *n, unsigned char *record, size_t size);
 int noise_encrypt(struct noise *n, unsigned char *text, size_t size);
 int noise_decrypt(struct noise *n, unsigned char *text, size_t size);
 
-/* ==== psk.c: the shared key, and random numbers ==== */
+/* ==== random.c: the kernel's random numbers ==== */
+
+/* n (at most 256) bytes from the kernel, never an unseeded byte; -1: errno is EAGAIN when it has none
+ * yet (then random_wait()), else there is no source. */
+int random_bytes(void *buf, size_t n);
+/* At the start, behind given_close_others(): dies when there is no source, and keeps open what random_bytes()
+ * needs. */
+void random_start(void);
+/* A descriptor that is readable when random_bytes() is worth trying again, to be closed then; -1 and
+ * errno.  It may be a child's, which gathers the kernel's first randomness and is not waited for. */
+int random_wait(void);
+
+/* ==== psk.c: the shared key ==== */
 
 /* The key in this file, or dies: not there, no key, or not the caller's alone. */
-void key_read(unsigned char key[NOISE_KEY], const char *path);
+void psk_read(unsigned char key[NOISE_KEY], const char *path);
 /* ptybox --keygen: makes the file, or dies. */
-void key_make(const char *path);
-/* n (at most 256) bytes from the kernel, never an unseeded byte; -1: errno is EAGAIN when it has none
- * yet (then key_random_wait()), else there is no source. */
-int key_random(void *buf, size_t n);
-/* At the start, behind given_close_others(): dies when there is no source, and keeps open what key_random()
- * needs. */
-void key_random_start(void);
-/* A descriptor that is readable when key_random() is worth trying again, to be closed then; -1 and
- * errno.  It may be a child's, which gathers the kernel's first randomness and is not waited for. */
-int key_random_wait(void);
+void psk_make(const char *path);
 
 /* ==== frame.c: the framed wire format ==== */
 
@@ -617,22 +620,23 @@ void wire_close(struct wire *w);
 /* ==== handshake.c: how a keyed connection begins ==== */
 
 /* The handshake is done: fd is the receiver's, n for its wire_key(); what the first record said. */
-typedef void shake_done(int fd, const char *name, int mode, struct noise *n,
+typedef void handshake_result(int fd, const char *name, int mode, struct noise *n,
 	const unsigned char *first, size_t len);
 
 /* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
-void shake_key(const char *path);
+void handshake_key(const char *path);
 /* Once before the first connection, behind given_close_others(): dies when there are no random numbers.
  * verbose: every stranger is reported, not one in a while. */
-void shake_start(int verbose);
+void handshake_start(int verbose);
 /* How many are at it, or were refused and linger. */
-int shake_pending(void);
+int handshake_pending(void);
 /* Wipes the key and those of the handshakes, in a child. */
-void shake_forget(void);
+void handshake_forget(void);
 /* Speaks first, on a connection of this TCP peer; name and mode are for then().  A stranger is closed without
  * a word, and one that there is no time for with a line. */
-void shake_serve(int fd, const union sock_name *peer, const char *name, int mode, shake_done *then);
+void handshake_respond(
+	int fd, const union sock_name *peer, const char *name, int mode, handshake_result *then);
 /* Waits for the server's line; failed() when it does not come, the keys differ, or the server has no time. */
-void shake_ask(int fd, shake_done *then, void (*failed)(const char *why));
+void handshake_initiate(int fd, handshake_result *then, void (*failed)(const char *why));
 
 #endif

@@ -3,19 +3,16 @@
  * An address may stand for several names (localhost, DNS); they are tried in turn, and of all that
  * went wrong the first is what the person hears.  Lookups and connects are waited for in the loop.
  *
- *	dial: lookup -> connect -> up()
- *	         \          \ next name
- *	          \----------+-> failed()
+ *	connect_begin: lookup -> connect -> link_connected()
+ *	                  \          \ next name
+ *	                   \----------+-> link_failed()
  */
 #include <errno.h>
 #include "attach.h"
 
-static const struct addr *address;
 static struct sock_names names LARGE;
 static int next;
 static const char *first_reason;
-static void (*on_up)(int fd, int reset);
-static void (*on_failed)(const char *reason);
 
 static void connect_next(void);
 
@@ -23,11 +20,10 @@ static void fail(const char *reason)
 {
 	if (!first_reason)
 		first_reason = reason;
-	if (next < names.count) {
+	if (next < names.count)
 		connect_next();
-		return;
-	}
-	on_failed(first_reason);
+	else
+		link_failed(first_reason);
 }
 
 /* ---- connecting ---- */
@@ -45,9 +41,9 @@ static void connect_ready(struct source *src, unsigned what)
 
 	(void)what;
 	if (!e || sock_unread(fd)) {
-		src->fd = -1; /* not the loop's to close: it is the caller's now */
+		src->fd = -1; /* the link's from here on, not the loop's to close */
 		loop_close(src);
-		on_up(fd, e);
+		link_connected(fd, e);
 		return;
 	}
 	loop_close(src);
@@ -55,7 +51,7 @@ static void connect_ready(struct source *src, unsigned what)
 	fail(msg_errno());
 }
 
-static struct source tries[SOCK_NAMES] LARGE; /* one is buried while the next begins */
+static struct source tries[SOCK_NAMES] LARGE; /* one is freed while the next begins */
 
 static void connect_next(void)
 {
@@ -97,14 +93,12 @@ static void lookup_ready(struct source *src, unsigned what)
 
 static struct source lookup = {.fd = -1, .want = lookup_want, .ready = lookup_ready};
 
-void dial(const struct addr *a, void (*up)(int, int), void (*failed)(const char *))
+void connect_begin(const struct addr *a)
 {
-	address = a;
-	on_up = up;
-	on_failed = failed;
+	uplink.state = LINK_DIALING;
 	next = 0;
 	first_reason = 0;
-	lookup.fd = sock_resolve(address, &names);
+	lookup.fd = sock_resolve(a, &names);
 	if (lookup.fd < 0)
 		resolved();
 	else

@@ -1,12 +1,12 @@
 /* detach_key.c: the detach key among what a person types.
  *
- * The key is held back until it is known what follows: nothing for a while (detach), itself (it is
- * sent once), anything else (both are sent: it was part of a paste, or meant for the program).
+ * The key is held back until it is known what follows: nothing for a while (detach), the key again (it
+ * is sent once), anything else (both are sent: the key was part of a paste, or meant for the program).
  */
 #include <string.h>
 #include "attach.h"
 
-int keys_parse(const char *s)
+int detach_key_parse(const char *s)
 {
 	if (!strcmp(s, "none"))
 		return -1;
@@ -15,31 +15,33 @@ int keys_parse(const char *s)
 	return s[0] && !s[1] ? (unsigned char)*s : -2;
 }
 
-void keys_typed(struct keys *k, const unsigned char *data, size_t n)
+static void consume(const unsigned char **data, size_t *n, size_t used)
 {
-	while (n) {
-		const unsigned char *at = k->key < 0 ? 0 : memchr(data, k->key, n);
-		size_t before = at ? (size_t)(at - data) : n;
-
-		if (k->held) {
-			unsigned char key = k->key;
-
-			k->held = 0;
-			k->send(&key, 1);
-			before = !before;
-		} else {
-			k->send(data, before);
-			if (at) {
-				k->held = loop_now;
-				before++;
-			}
-		}
-		data += before;
-		n -= before;
-	}
+	*data += used;
+	*n -= used;
 }
 
-msec keys_detach_at(const struct keys *k)
+size_t detach_key_next(
+	struct detach_key *k, const unsigned char **data, size_t *n, const unsigned char **run)
 {
-	return k->held ? k->held + KEYS_WAIT : NEVER;
+	const unsigned char *at = k->key < 0 ? 0 : memchr(*data, k->key, *n);
+	size_t before = at ? (size_t)(at - *data) : *n;
+
+	if (k->held_since) {
+		k->held_since = 0;
+		k->byte = k->key;
+		*run = &k->byte;
+		consume(data, n, at && !before);
+		return 1;
+	}
+	*run = *data;
+	consume(data, n, before + (at != 0));
+	if (at)
+		k->held_since = loop_now;
+	return before;
+}
+
+msec detach_key_due(const struct detach_key *k)
+{
+	return k->held_since ? k->held_since + DETACH_KEY_WAIT : NEVER;
 }

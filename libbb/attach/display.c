@@ -1,9 +1,11 @@
 /* display.c: standard output, and lines of our own beside it, on standard error.
  *
- * A terminal, device or pipe gets a description of its own that does not block; a file blocks for nobody.
- * What is left, a socket say, cannot be opened again: it gets small pieces, and only when it is ready.
- * Lines of our own begin at the left, wherever the session's output has left the cursor.
+ * A terminal, device or pipe gets an open file description of its own that does not block; writing to a
+ * regular file never blocks.  What is left, a socket say, cannot be opened again: it is written to in small
+ * pieces, and only when select() says that it is ready.  Lines of our own begin at the left margin,
+ * wherever the session's output has left the cursor.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,64 +13,77 @@
 
 enum { SLICE = 512 };
 
-static struct queue waiting;
+static struct queue pending; /* for standard output, which did not take it yet */
 static char at_line_start = 1;
-static char blocks;
-static void (*on_failed)(void);
+static char blocking; /* a write may block although select() says that it is ready */
+static int error;
 
 static unsigned want(struct source *src, msec *due)
 {
 	(void)src, (void)due;
-	return waiting.len ? LOOP_WRITE : 0;
+	return pending.len ? LOOP_WRITE : 0;
+}
+
+static void fail(int why)
+{
+	error = why;
+	queue_close(&pending);
 }
 
 static void ready(struct source *src, unsigned what)
 {
-	size_t n = waiting.len;
+	size_t n = pending.len;
 	ssize_t done;
 
 	if (!(what & LOOP_WRITE))
 		return;
-	if (blocks && n > SLICE)
+	if (blocking && n > SLICE)
 		n = SLICE;
-	done = io_write(src->fd, queue_data(&waiting), n);
+	done = io_write(src->fd, queue_data(&pending), n);
 	if (done < 0)
-		on_failed();
-	queue_take(&waiting, done);
+		fail(errno);
+	else
+		queue_take(&pending, done);
 }
 
-static struct source screen = {.want = want, .ready = ready};
+static struct source output = {.want = want, .ready = ready};
 
-void screen_open(void (*failed)(void))
+void display_open(void)
 {
 	struct stat st;
 
-	on_failed = failed;
-	screen.fd = term_reopen(1, O_WRONLY);
-	if (screen.fd < 0) {
-		screen.fd = 1;
-		blocks = fstat(1, &st) || !S_ISREG(st.st_mode);
+	output.fd = term_reopen(1, O_WRONLY);
+	if (output.fd < 0) {
+		output.fd = 1;
+		blocking = fstat(1, &st) || !S_ISREG(st.st_mode);
 	}
-	loop_add(&screen);
+	loop_add(&output);
 }
 
-size_t screen_busy(void)
+int display_error(void)
 {
-	return waiting.len;
+	return error;
 }
 
-void screen_show(const unsigned char *data, size_t n)
+size_t display_pending(void)
+{
+	return pending.len;
+}
+
+void display_show(const unsigned char *data, size_t n)
 {
 	ssize_t done = 0;
 
+	if (error)
+		return;
 	at_line_start = data[n - 1] == '\n';
-	if (!waiting.len && !blocks)
-		done = io_write(screen.fd, data, n);
-	if (done < 0 || queue_put(&waiting, data + done, n - done))
-		on_failed();
+	if (!pending.len && !blocking)
+		done = io_write(output.fd, data, n);
+	if (done < 0 || queue_put(&pending, data + done, n - done))
+		fail(errno);
 }
 
-void screen_say(const char *words, const char *reason)
+void display_line(const char *words, const char *reason)
 {
 	char line[320], *said;
 	struct text t = {line, line + sizeof line - 3};
@@ -89,7 +104,7 @@ void screen_say(const char *words, const char *reason)
 	at_line_start = 1;
 }
 
-void screen_reset(void)
+void display_reset(void)
 {
 	static const char off[] =
 		"\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?25h\033[m";

@@ -1,4 +1,4 @@
-/* remote.c: the client's side of framed mode, the counterpart of client_input.c.
+/* remote.c: the client's side of framed mode, the counterpart of server/client_input.c.
  *
  * HELLO goes out first, with the window size.  What comes back is shown as it is until WELCOME stands
  * in it; from there on it is frames.  A server that never says WELCOME (uWSGI's, or one whose output
@@ -20,29 +20,29 @@ enum {
 static const unsigned char welcome[] = {
 	0, 0, 0, FRAME_WELCOME, 'p', 't', 'y', 'b', 'o', 'x', '/', '1'};
 
-void tell_begin(struct teller *t, int fd, char framed, struct noise *n)
+void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 {
-	wire_close(&t->wire);
-	t->wire = (struct wire){.fd = fd};
+	wire_close(&r->wire);
+	r->wire = (struct wire){.fd = fd};
 	if (CFG_KEYED && n)
-		wire_key(&t->wire, n);
-	t->mode = !framed ? TELL_RAW : TELL_LOOKING;
-	t->began = t->heard = t->pinged = loop_now;
-	t->held_len = t->noticed = t->answered = t->lock_len = t->size_due = 0;
-	t->status = -1;
+		wire_key(&r->wire, n);
+	r->mode = !framed ? REMOTE_RAW : REMOTE_UNKNOWN;
+	r->began = r->heard = r->pinged = loop_now;
+	r->held_len = r->noticed = r->answered = r->banner_len = r->size_due = 0;
+	r->status = -1;
 	if (framed)
-		wire_frame(&t->wire, FRAME_HELLO, 1, 0);
+		wire_frame(&r->wire, FRAME_HELLO, 1, 0);
 }
 
-void tell_size(struct teller *t, const struct winsize *size)
+void remote_size(struct remote *r, const struct winsize *size)
 {
-	if (t->mode == TELL_RAW || t->watch)
+	if (r->mode == REMOTE_RAW || r->watch)
 		return;
-	t->size_due = queue_room(&t->wire.out) < QUEUE_SIZE / 2;
-	if (t->size_due)
+	r->size_due = queue_room(&r->wire.out) < QUEUE_SIZE / 2;
+	if (r->size_due)
 		return;
-	wire_frame(&t->wire, FRAME_ROWS, size->ws_row, 0);
-	wire_frame(&t->wire, FRAME_COLS, size->ws_col, 0);
+	wire_frame(&r->wire, FRAME_ROWS, size->ws_row, 0);
+	wire_frame(&r->wire, FRAME_COLS, size->ws_col, 0);
 }
 
 /* ---- what the server says ---- */
@@ -53,105 +53,105 @@ static int env_wanted(const char *s)
 	       !strncmp(s, "COLORTERM=", 10);
 }
 
-static void welcomed(struct teller *t)
+static void welcomed(struct remote *r)
 {
 	extern char **environ;
 
-	t->mode = TELL_EXTENDED;
-	if (t->watch)
-		wire_frame(&t->wire, FRAME_WATCH, 0, 0);
+	r->mode = REMOTE_EXTENDED;
+	if (r->watch)
+		wire_frame(&r->wire, FRAME_WATCH, 0, 0);
 	for (char **e = environ; *e; e++)
-		if (env_wanted(*e) && queue_room(&t->wire.out) > strlen(*e) + 512)
-			wire_frame(&t->wire, FRAME_ENV, strlen(*e), *e);
-	wire_frame(&t->wire, FRAME_DATA, 0, 0); /* go */
+		if (env_wanted(*e) && queue_room(&r->wire.out) > strlen(*e) + 512)
+			wire_frame(&r->wire, FRAME_ENV, strlen(*e), *e);
+	wire_frame(&r->wire, FRAME_DATA, 0, 0); /* go */
 }
 
-static void note(struct teller *t, const struct frame *f)
+static void note(struct remote *r, const struct frame *f)
 {
 	size_t n = f->len;
 
 	if (f->first)
-		t->note_len = 0;
-	if (n > sizeof t->note - 1 - t->note_len)
-		n = sizeof t->note - 1 - t->note_len;
-	memcpy(t->note + t->note_len, f->part, n);
-	t->note_len += n;
+		r->note_len = 0;
+	if (n > sizeof r->note - 1 - r->note_len)
+		n = sizeof r->note - 1 - r->note_len;
+	memcpy(r->note + r->note_len, f->part, n);
+	r->note_len += n;
 	if (f->left)
 		return;
-	t->note[text_clean(t->note, t->note_len)] = '\0';
-	t->noticed = 1;
-	t->notice(t->note);
+	r->note[text_clean(r->note, r->note_len)] = '\0';
+	r->noticed = 1;
+	display_line(r->note, 0);
 }
 
 /* -1: no protocol.  A status over 255 is none: cut down to a byte it might say that all went well. */
-static int handle(struct teller *t, const struct frame *f)
+static int handle(struct remote *r, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_DATA:
-		t->noticed = 0;
+		r->noticed = 0;
 		if (f->len)
-			t->show(f->part, f->len);
+			display_show(f->part, f->len);
 		break;
 	case FRAME_EXIT:
 		if (f->size > 255)
 			return -1;
-		t->status = f->size;
+		r->status = f->size;
 		break;
 	case FRAME_NOTICE:
-		note(t, f);
+		note(r, f);
 		break;
 	}
 	return 0;
 }
 
-static int frames(struct teller *t, const unsigned char *data, size_t n)
+static int frames(struct remote *r, const unsigned char *data, size_t n)
 {
 	int got;
 
-	while ((got = frame_next(&t->wire.in, &data, &n)) == FRAME_GOT)
-		if (handle(t, &t->wire.in))
+	while ((got = frame_next(&r->wire.in, &data, &n)) == FRAME_GOT)
+		if (handle(r, &r->wire.in))
 			return -1;
 	return got == FRAME_BAD ? -1 : 0;
 }
 
 /* Whether the held bytes can be the beginning of WELCOME (its size may be any). */
-static int may_be_welcome(const struct teller *t)
+static int may_be_welcome(const struct remote *r)
 {
-	for (unsigned i = 0; i < t->held_len; i++)
-		if (t->held[i] != welcome[i] && i != 1 && i != 2)
+	for (unsigned i = 0; i < r->held_len; i++)
+		if (r->held[i] != welcome[i] && i != 1 && i != 2)
 			return 0;
 	return 1;
 }
 
-static void show_held(struct teller *t, unsigned n)
+static void show_held(struct remote *r, unsigned n)
 {
-	t->show(t->held, n);
-	t->held_len -= n;
-	memmove(t->held, t->held + n, t->held_len);
+	display_show(r->held, n);
+	r->held_len -= n;
+	memmove(r->held, r->held + n, r->held_len);
 }
 
-static int look(struct teller *t, const unsigned char *data, size_t n)
+static int look(struct remote *r, const unsigned char *data, size_t n)
 {
 	while (n) {
 		size_t plain = 0;
 
-		if (!t->held_len) {
+		if (!r->held_len) {
 			while (plain < n && data[plain])
 				plain++;
 			if (plain)
-				t->show(data, plain);
+				display_show(data, plain);
 			data += plain;
 			n -= plain;
 			if (!n)
 				break;
 		}
-		t->held[t->held_len++] = *data++;
+		r->held[r->held_len++] = *data++;
 		n--;
-		while (t->held_len && !may_be_welcome(t))
-			show_held(t, 1);
-		if (t->held_len == sizeof welcome) {
-			welcomed(t);
-			return frames(t, t->held, sizeof welcome) || frames(t, data, n) ? -1 : 0;
+		while (r->held_len && !may_be_welcome(r))
+			show_held(r, 1);
+		if (r->held_len == sizeof welcome) {
+			welcomed(r);
+			return frames(r, r->held, sizeof welcome) || frames(r, data, n) ? -1 : 0;
 		}
 	}
 	return 0;
@@ -162,127 +162,127 @@ static const char keyed[] = "ptybox-noise-1 ";
 enum { KEYED_LEN = sizeof keyed - 1, NOT_KEYED = 255 };
 
 /* Do the first bytes, in however many pieces, begin a keyed port's line? */
-static void look_for_lock(struct teller *t, const unsigned char *data, size_t n)
+static void look_for_banner(struct remote *r, const unsigned char *data, size_t n)
 {
-	for (; n-- && t->lock_len < KEYED_LEN; data++)
-		t->lock_len = *data == keyed[t->lock_len] ? t->lock_len + 1 : NOT_KEYED;
+	for (; n-- && r->banner_len < KEYED_LEN; data++)
+		r->banner_len = *data == keyed[r->banner_len] ? r->banner_len + 1 : NOT_KEYED;
 }
 
-int tell_locked(const struct teller *t)
+int remote_is_keyed(const struct remote *r)
 {
-	return t->lock_len == KEYED_LEN;
+	return r->banner_len == KEYED_LEN;
 }
 
-int tell_heard(struct teller *t, const unsigned char *data, size_t n)
+int remote_received(struct remote *r, const unsigned char *data, size_t n)
 {
-	look_for_lock(t, data, n);
-	if (!t->answered)
-		t->began = loop_now;
-	t->heard = loop_now;
-	t->answered = 1;
-	if (t->mode == TELL_EXTENDED)
-		return frames(t, data, n);
-	if (t->mode == TELL_LOOKING)
-		return look(t, data, n);
-	t->show(data, n);
+	look_for_banner(r, data, n);
+	if (!r->answered)
+		r->began = loop_now;
+	r->heard = loop_now;
+	r->answered = 1;
+	if (r->mode == REMOTE_EXTENDED)
+		return frames(r, data, n);
+	if (r->mode == REMOTE_UNKNOWN)
+		return look(r, data, n);
+	display_show(data, n);
 	return 0;
 }
 
-void tell_over(struct teller *t)
+void remote_ended(struct remote *r)
 {
-	if (t->mode == TELL_LOOKING && t->held_len)
-		show_held(t, t->held_len);
+	if (r->mode == REMOTE_UNKNOWN && r->held_len)
+		show_held(r, r->held_len);
 }
 
 /* ---- what we say ---- */
 
 /* Input waits until it is known who is there: WELCOME, other output, or a second of silence. */
-static msec settled_at(const struct teller *t)
+static msec settled_at(const struct remote *r)
 {
-	int unknown = !t->answered || t->lock_len <= KEYED_LEN;
+	int unknown = !r->answered || r->banner_len <= KEYED_LEN;
 
-	return t->mode == TELL_LOOKING && unknown ? t->began + 1000 : 0;
+	return r->mode == REMOTE_UNKNOWN && unknown ? r->began + 1000 : 0;
 }
 
-static msec may_send_at(const struct teller *t)
+static msec may_send_at(const struct remote *r)
 {
-	msec settled = settled_at(t);
+	msec settled = settled_at(r);
 
-	if (t->mode != TELL_LOOKING && t->mode != TELL_PLAIN)
+	if (r->mode != REMOTE_UNKNOWN && r->mode != REMOTE_PLAIN)
 		return 0;
-	return settled > t->sent + PLAIN_PAUSE ? settled : t->sent + PLAIN_PAUSE;
+	return settled > r->sent + PLAIN_PAUSE ? settled : r->sent + PLAIN_PAUSE;
 }
 
-int tell_ready(const struct teller *t, msec *due)
+int remote_takes_input(const struct remote *r, msec *due)
 {
-	msec at = may_send_at(t);
+	msec at = may_send_at(r);
 
 	if (at > loop_now) {
 		due_at(due, at);
 		return 0;
 	}
-	return !t->wire.out.len;
+	return !r->wire.out.len;
 }
 
-int tell_input(struct teller *t, struct queue *q)
+int remote_input(struct remote *r, struct queue *q)
 {
-	unsigned max = t->mode == TELL_EXTENDED ? PART : PLAIN_PART;
+	unsigned max = r->mode == REMOTE_EXTENDED ? PART : PLAIN_PART;
 	unsigned n = q->len < max ? q->len : max;
 	int failed;
 
-	if (t->mode == TELL_RAW) {
-		ssize_t done = io_flush(t->wire.fd, q);
+	if (r->mode == REMOTE_RAW) {
+		ssize_t done = io_flush(r->wire.fd, q);
 
 		return done < 0 ? -1 : 0;
 	}
-	failed = wire_frame(&t->wire, FRAME_DATA, n, queue_data(q));
+	failed = wire_frame(&r->wire, FRAME_DATA, n, queue_data(q));
 	queue_take(q, n);
-	t->sent = loop_now;
-	return failed || wire_flush(&t->wire) < 0 ? -1 : 0;
+	r->sent = loop_now;
+	return failed || wire_flush(&r->wire) < 0 ? -1 : 0;
 }
 
-int tell_eof(struct teller *t)
+int remote_eof(struct remote *r)
 {
-	if (t->mode == TELL_EXTENDED)
-		return wire_frame(&t->wire, FRAME_EOF, 0, 0);
-	if (t->mode == TELL_RAW)
-		shutdown(t->wire.fd, SHUT_WR);
+	if (r->mode == REMOTE_EXTENDED)
+		return wire_frame(&r->wire, FRAME_EOF, 0, 0);
+	if (r->mode == REMOTE_RAW)
+		shutdown(r->wire.fd, SHUT_WR);
 	return 0; /* uWSGI takes a half-close for the end */
 }
 
-void tell_awake(struct teller *t)
+void remote_not_silent(struct remote *r)
 {
-	t->heard = t->pinged = loop_now;
+	r->heard = r->pinged = loop_now;
 }
 
-msec tell_due(const struct teller *t)
+msec remote_due(const struct remote *r)
 {
-	if (t->mode == TELL_LOOKING)
-		return t->answered ? t->began + LOOK : NEVER;
-	return t->mode == TELL_EXTENDED ? t->pinged + PING_AFTER : NEVER;
+	if (r->mode == REMOTE_UNKNOWN)
+		return r->answered ? r->began + LOOK : NEVER;
+	return r->mode == REMOTE_EXTENDED ? r->pinged + PING_AFTER : NEVER;
 }
 
 /* Silence: ask; when that brings nothing either, the link is lost.  A server that leaves our input
  * unread for its command's sake, and so the question too, says something by itself. */
-int tell_clock(struct teller *t)
+int remote_timer(struct remote *r)
 {
-	msec late = loop_now - tell_due(t);
+	msec late = loop_now - remote_due(r);
 
 	if (late < 0)
 		return 0;
-	if (t->mode == TELL_LOOKING) {
-		tell_over(t);
-		t->mode = TELL_PLAIN;
+	if (r->mode == REMOTE_UNKNOWN) {
+		remote_ended(r);
+		r->mode = REMOTE_PLAIN;
 		return 0;
 	}
-	t->pinged = loop_now;
+	r->pinged = loop_now;
 	if (late >= PING_AFTER) /* it was us who slept */
-		t->heard = loop_now - PING_AFTER;
-	if (loop_now - t->heard < PING_AFTER)
-		t->pinged = t->heard;
-	else if (loop_now - t->heard >= LOST_AFTER)
+		r->heard = loop_now - PING_AFTER;
+	if (loop_now - r->heard < PING_AFTER)
+		r->pinged = r->heard;
+	else if (loop_now - r->heard >= LOST_AFTER)
 		return -1;
-	else if (queue_room(&t->wire.out) > QUEUE_SIZE / 2)
-		wire_frame(&t->wire, FRAME_PING, 1, 0);
+	else if (queue_room(&r->wire.out) > QUEUE_SIZE / 2)
+		wire_frame(&r->wire, FRAME_PING, 1, 0);
 	return 0;
 }

@@ -97,7 +97,7 @@ static void add_addr(const char *text, int how)
 /* No key of ours is in a command's memory, not even until exec. */
 static void forget(void)
 {
-	shake_forget();
+	handshake_forget();
 	client_forget();
 }
 
@@ -123,7 +123,7 @@ int server_option(const struct opt *o, int letter)
 		break;
 	case 'k':
 		if (CFG_KEYED)
-			shake_key(o->value);
+			handshake_key(o->value);
 		keyed = CFG_KEYED;
 		server.command.forget = CFG_KEYED ? forget : 0;
 		break;
@@ -311,7 +311,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
 	else if (locked)
-		shake_serve(fd, peer, name, CLIENT_FRAMED, proved);
+		handshake_respond(fd, peer, name, CLIENT_FRAMED, proved);
 	else
 		on_accept(fd, name, l->mode)->tally = tally;
 	return 1;
@@ -405,7 +405,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	given_close_others();
 	loop_limit(&server.command.files);
 	if (CFG_KEYED && keyed)
-		shake_start(client_rules.verbose);
+		handshake_start(client_rules.verbose);
 	if (CFG_JAIL)
 		jail_open();
 	on_accept = accepted;

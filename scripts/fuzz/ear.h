@@ -121,16 +121,16 @@ static void after_write(struct link *l, const struct iovec *v, int parts, size_t
 
 /* ==== a keyed peer's side ==== */
 
-int __wrap_key_random(void *buf, size_t n);
-int __wrap_key_random_wait(void);
+int __wrap_random_bytes(void *buf, size_t n);
+int __wrap_random_wait(void);
 
-int __wrap_key_random(void *buf, size_t n)
+int __wrap_random_bytes(void *buf, size_t n)
 {
 	memset(buf, 7, n);
 	return 0;
 }
 
-int __wrap_key_random_wait(void)
+int __wrap_random_wait(void)
 {
 	return -1;
 }

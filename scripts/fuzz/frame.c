@@ -2,7 +2,9 @@
  *
  * The first bytes of the input say where it is cut.  A second decoder, as simple as can be, gets all
  * of it at once.  The same bytes are told to a client of a server without a session (hear) and heard
- * by ptyattach's side (tell_heard), cut and whole.
+ * by ptyattach's side (remote_received), cut and whole.
+ *
+ * wrap display_show display_line
  */
 #include <assert.h>
 #include <stdint.h>
@@ -12,6 +14,8 @@
 #include "server/server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+void __wrap_display_show(const unsigned char *data, size_t n);
+void __wrap_display_line(const char *words, const char *reason);
 
 enum { CUTS = 4 };
 
@@ -102,16 +106,17 @@ static size_t cut(const uint8_t *cuts, int i, size_t from, size_t size)
 
 static struct record *shown;
 
-static void show(const unsigned char *data, size_t n)
+void __wrap_display_show(const unsigned char *data, size_t n)
 {
 	put(shown, data, n);
 }
 
 /* Bytes from 80 to 9F stand only behind the first byte of a character, which is not C2 for C1. */
-static void notice(const char *line)
+void __wrap_display_line(const char *line, const char *reason)
 {
 	const unsigned char *s = (const unsigned char *)line;
 
+	assert(!reason);
 	for (size_t i = 0; s[i]; i++) {
 		assert(s[i] >= ' ' && s[i] != 127);
 		assert((s[i] & 0xe0) != 0x80 || (i && s[i - 1] >= 0x80 && s[i - 1] != 0xc2));
@@ -135,23 +140,23 @@ static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t 
 	return bad ? -1 : last;
 }
 
-static int tell_pieces(
+static int remote_pieces(
 	struct record *r, const uint8_t *cuts, int pieces, const uint8_t *data, size_t size)
 {
-	struct teller t = {.show = show, .notice = notice};
+	struct remote t = {0};
 	size_t from = 0;
 	int bad = 0, last;
 
 	shown = r;
-	tell_begin(&t, -1, 1, 0);
+	remote_begin(&t, -1, 1, 0);
 	for (int i = 0; !bad && from < size; i++) {
 		size_t to = pieces ? cut(cuts, i, from, size) : size;
 
 		if (to > from)
-			bad = tell_heard(&t, data + from, to - from);
+			bad = remote_received(&t, data + from, to - from);
 		from = to;
 	}
-	tell_over(&t);
+	remote_ended(&t);
 	last = bad ? -1 : t.status;
 	wire_close(&t.wire);
 	return last;
@@ -185,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			hear_pieces(mode, cuts, 0, data, size));
 	a.at = a.start;
 	b.at = b.start;
-	assert(tell_pieces(&a, cuts, 1, data, size) == tell_pieces(&b, cuts, 0, data, size));
+	assert(remote_pieces(&a, cuts, 1, data, size) == remote_pieces(&b, cuts, 0, data, size));
 	assert(a.at - a.start == b.at - b.start && !memcmp(a.start, b.start, a.at - a.start));
 	free(a.start);
 	free(b.start);

@@ -11,7 +11,7 @@
  *
  * The functions that this target or kernel.h stands in for, one way or the other:
  * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt accept4 prctl _Fork
- * wrap tcgetpgrp pgrp_signal kill key_random key_random_wait hear hear_nothing_more session_input noise_unseal
+ * wrap tcgetpgrp pgrp_signal kill random_bytes random_wait hear hear_nothing_more session_input noise_unseal
  * wrap sock_listen given_close_others br_ec_c25519_m31
  */
 #include <bearssl.h>
@@ -458,7 +458,7 @@ static void begin(unsigned how, unsigned most)
 
 static void check_nothing_left(void)
 {
-	assert(!client_alive && !client_count && !shake_pending() && !session.clients);
+	assert(!client_alive && !client_count && !handshake_pending() && !session.clients);
 	if (!session.started)
 		queue_close(&session.in); /* its owner's, then */
 	assert(session_closed(&session) && !session.in.buf);
