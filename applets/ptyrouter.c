@@ -88,7 +88,7 @@ static int may_leave(void)
 		return 1;
 	if (CFG_KEYED && handshake_pending())
 		return 0;
-	if (CFG_SUPERVISED && server.alone)
+	if (CFG_SUPERVISED && server.single_connection)
 		return 1;
 	for (int i = 0; i < WORKERS; i++) {
 		const struct slot *w = &shared->worker[i];
@@ -106,14 +106,14 @@ static unsigned worker_want(struct source *src, msec *due)
 		due_at(due, ending + GIVE_UP);
 	if (may_leave())
 		due_at(due, loop_now);
-	due_at(due, seats_due());
+	due_at(due, router_sessions_due());
 	return 0;
 }
 
 static void worker_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	seats_serve();
+	router_sessions_serve();
 	if (may_leave() || (ending && loop_now >= ending + GIVE_UP)) {
 		server_unlisten(); /* in this turn too */
 		loop_stop();
@@ -126,7 +126,7 @@ static void worker_end(void)
 {
 	ending = loop_now;
 	server_unlisten();
-	seats_hangup();
+	router_sessions_hangup();
 }
 
 static void answer_stats(void)
@@ -135,7 +135,7 @@ static void answer_stats(void)
 	struct text t = {line, line + sizeof line};
 
 	text_str(&t, "S");
-	seats_stats(&t);
+	router_sessions_stats(&t);
 	queue_put(&answers, line, t.at - line);
 	queue_put(&answers, "", 1);
 }
@@ -169,8 +169,8 @@ static void serve(struct slot *slot, void (*stats)(struct text *))
 	own = slot;
 	pgrp_open();
 	loop_add(&worker);
-	seat_init(count_session);
-	server_signals(worker_end, seats_reaped, 0);
+	router_sessions_init(count_session);
+	server_signals(worker_end, router_sessions_reaped, 0);
 	server_accept(1, stats);
 }
 
@@ -191,7 +191,7 @@ static _Noreturn void work(struct slot *slot, int fd)
 
 static void tell_stats(struct text *t)
 {
-	seats_stats(t);
+	router_sessions_stats(t);
 	stats_end();
 }
 
@@ -401,7 +401,7 @@ int ptyrouter_main(char **argv, const char *options)
 	int c;
 
 	if (CFG_SUPERVISED)
-		given_hush(o.argv);
+		inherit_silence(o.argv);
 	server_seal(argv, options);
 	while ((c = opt_next(&o)) >= 0)
 		if (c == 'j')
@@ -413,8 +413,8 @@ int ptyrouter_main(char **argv, const char *options)
 		die(1, "no memory: ", msg_errno());
 	server.tallies = shared->tally;
 	server.sessions = all_sessions;
-	server_listen(&o, seat_open);
-	if (CFG_SUPERVISED && server.alone) {
+	server_listen(&o, router_session_open);
+	if (CFG_SUPERVISED && server.single_connection) {
 		server_start();
 		serve_one();
 		return 0;

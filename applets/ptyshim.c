@@ -33,7 +33,7 @@ static msec retry;         /* -R: the next try after one that could not start th
 /* "-": its client has not proved itself yet. */
 static int coming(void)
 {
-	return CFG_SUPERVISED && CFG_KEYED && server.alone && handshake_pending();
+	return CFG_SUPERVISED && CFG_KEYED && server.single_connection && handshake_pending();
 }
 
 static int waiting(void)
@@ -51,13 +51,13 @@ static msec end_at(void)
 {
 	if (!ending)
 		return NEVER;
-	return session.over ? session.ended + FLUSH : ending + GIVE_UP;
+	return session.state == SESSION_OVER ? session.ended + FLUSH : ending + GIVE_UP;
 }
 
 /* Its only client is gone, and none can come. */
 static int abandoned(void)
 {
-	return CFG_SUPERVISED && server.alone && !ending && !client_alive && !coming();
+	return CFG_SUPERVISED && server.single_connection && !ending && !client_alive && !coming();
 }
 
 static unsigned life_want(struct source *src, msec *due)
@@ -68,7 +68,7 @@ static unsigned life_want(struct source *src, msec *due)
 	due_at(due, end_at());
 	if (!session_closed(&session))
 		return 0;
-	if (session.stays && session.started)
+	if (session.restarts && session.state != SESSION_NEW)
 		due_at(due, retry ? retry : session.ended + again);
 	else if (finished() || (server.listening && !waiting()))
 		due_at(due, loop_now);
@@ -95,7 +95,7 @@ static void run_again(void)
 static void end(void)
 {
 	session_hangup(&session);
-	session.stays = 0;
+	session.restarts = 0;
 	if (!ending)
 		ending = loop_now;
 }
@@ -105,7 +105,7 @@ static void life_ready(struct source *src, unsigned what)
 	(void)src, (void)what;
 	if (abandoned())
 		end();
-	if (session_closed(&session) && session.stays && session.started) {
+	if (session_closed(&session) && session.restarts && session.state != SESSION_NEW) {
 		run_again();
 		return;
 	}
@@ -130,13 +130,13 @@ static void begin(void)
 	if (f.err)
 		command_failed(&server.command, &f);
 	if (CFG_CONSOLE && console)
-		console_log(&session);
+		kmsg_open(&session);
 }
 
 /* For a connection that we were started with the command begins when that is let in. */
 static struct client *accepted(int fd, const char *name, int mode)
 {
-	if (CFG_SUPERVISED && server.alone)
+	if (CFG_SUPERVISED && server.single_connection)
 		begin();
 	return client_open(fd, &session, name, mode);
 }
@@ -161,7 +161,7 @@ static void follow_size(int sig)
 	struct winsize size;
 
 	if (is_interactive() && sig == SIGWINCH && !terminal->src.closed && !term_size(0, &size))
-		hear_window(terminal, &size);
+		client_window(terminal, &size);
 }
 
 static void join_terminal(void)
@@ -181,7 +181,7 @@ int ptyshim_main(char **argv, const char *options)
 	int c;
 
 	if (CFG_SUPERVISED)
-		given_hush(o.argv);
+		inherit_silence(o.argv);
 	server_seal(argv, options);
 	while ((c = opt_next(&o)) >= 0) {
 		switch (c) {
@@ -202,7 +202,7 @@ int ptyshim_main(char **argv, const char *options)
 			break;
 		case 'R':
 			again = (msec)opt_num(&o, 0, 1000000) * 1000;
-			session.stays = 1;
+			session.restarts = 1;
 			break;
 		default:
 			server_option(&o, c);
@@ -218,14 +218,13 @@ int ptyshim_main(char **argv, const char *options)
 	pgrp_open();
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
-	session.feed = client_feed;
-	session.replays = 1;
+	session.shared = 1;
 	session.size = server.size;
-	session.opened = CFG_CONSOLE && console ? console_take : 0;
+	session.takes_console = CFG_CONSOLE && console;
 	if (ring_open(&session.ring, kept))
 		die(1, "-b: ", msg_errno());
-	session.src.fd = session.pty.master = session.pty.slave = -1;
-	if (!CFG_SUPERVISED || !server.alone)
+	session.pty.src.fd = session.pty.slave = -1;
+	if (!CFG_SUPERVISED || !server.single_connection)
 		begin();
 	server_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();

@@ -460,7 +460,7 @@ static void ready(struct source *src, unsigned what)
 		step[(int)s->state](s);
 }
 
-static void bury(struct source *src)
+static void freed(struct source *src)
 {
 	queue_close(&((struct shake *)src)->rx);
 }
@@ -476,7 +476,7 @@ static struct shake *place(int fd, int state)
 		close(fd);
 		return 0;
 	}
-	*s = (struct shake){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
+	*s = (struct shake){.src = {.fd = fd, .want = want, .ready = ready, .freed = freed}};
 	s->state = state;
 	s->began = loop_now;
 	s->number = number++;

@@ -57,7 +57,7 @@ const char *msg_errno(void);
 
 struct ring {
 	unsigned char *buf;
-	size_t size, in;
+	size_t size, at;
 	uint64_t head; /* bytes ever put */
 };
 
@@ -172,7 +172,7 @@ struct addr {
 	const char *text; /* as typed; the rest points into it */
 	const char *host; /* 0: PORT alone */
 	size_t host_len;
-	unsigned short port; /* ADDR_FD, and after given_take() both of them: the descriptor */
+	unsigned short port; /* ADDR_FD, and after inherit_socket() both of them: the descriptor */
 	char kind, ipv6;     /* ipv6: the host stood in brackets */
 };
 
@@ -196,7 +196,7 @@ struct source {
 	unsigned (*want)(struct source *s, msec *due);
 	/* One step; exactly one LOOP_ bit is set. */
 	void (*ready)(struct source *s, unsigned what);
-	void (*bury)(struct source *s); /* after its fd was closed; may be 0 */
+	void (*freed)(struct source *s); /* after its fd was closed; may be 0 */
 	msec due;
 	char closed, last; /* last: served after the others (listening sockets) */
 	char linked;       /* from loop_add() until it is buried: its memory is in use */
@@ -217,7 +217,7 @@ static inline void due_at(msec *due, msec when)
 void loop_limit(struct rlimit *before);
 /* s stays the caller's and must live until it is buried.  A descriptor that select() cannot take ends the program. */
 void loop_add(struct source *s);
-/* Marks it; the fd is closed and bury() called when the next turn begins. */
+/* Marks it; the fd is closed and freed() called when the next turn begins. */
 void loop_close(struct source *s);
 void loop_run(void); /* until loop_stop() */
 void loop_stop(void);
@@ -532,7 +532,7 @@ int noise_decrypt(struct noise *n, unsigned char *text, size_t size);
 /* n (at most 256) bytes from the kernel, never an unseeded byte; -1: errno is EAGAIN when it has none
  * yet (then random_wait()), else there is no source. */
 int random_bytes(void *buf, size_t n);
-/* At the start, behind given_close_others(): dies when there is no source, and keeps open what random_bytes()
+/* At the start, behind inherit_close_others(): dies when there is no source, and keeps open what random_bytes()
  * needs. */
 void random_start(void);
 /* A descriptor that is readable when random_bytes() is worth trying again, to be closed then; -1 and
@@ -590,12 +590,11 @@ int frame_foreign(const unsigned char *data, size_t n);
 
 struct wire {
 	int fd;
-	char framed;        /* what we send is framed */
-	char keyed;         /* from wire_key() on, also when its noise has refused */
-	struct frame in;    /* what we receive, when that is */
-	struct queue out;   /* what the socket did not take */
-	struct queue rx;    /* keyed: a part of a record */
-	struct noise noise; /* this connection's alone */
+	char keyed;           /* from wire_key() on, also when its noise has refused */
+	struct frame decoder; /* of what is received in packets */
+	struct queue out;     /* what the socket did not take */
+	struct queue rx;      /* keyed: a part of a record */
+	struct noise noise;   /* this connection's alone */
 };
 
 /* Keyed from here on; the state moves in, and *n is wiped. */
@@ -606,8 +605,9 @@ ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **r
 
 /* As io_read(); keyed one record, and n is at least NOISE_MAX.  0 may also be a record that carries nothing. */
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n);
-/* Terminal output: how many bytes of it are on their way and need not be kept, 0 none now, -1. */
-ssize_t wire_output(struct wire *w, const struct iovec *v, int parts);
+/* Terminal output, in a packet if framed: how many bytes of it are on their way and need not be kept, 0 none
+ * now, -1 and errno. */
+ssize_t wire_output(struct wire *w, int framed, const struct iovec *v, int parts);
 /* Behind what waits; payload has size bytes, or is 0.  -1: no room or no memory. */
 int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload);
 /* Unframed text, from start to t->at. */
@@ -625,7 +625,7 @@ typedef void handshake_result(int fd, const char *name, int mode, struct noise *
 
 /* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
 void handshake_key(const char *path);
-/* Once before the first connection, behind given_close_others(): dies when there are no random numbers.
+/* Once before the first connection, behind inherit_close_others(): dies when there are no random numbers.
  * verbose: every stranger is reported, not one in a while. */
 void handshake_start(int verbose);
 /* How many are at it, or were refused and linger. */

@@ -5,7 +5,7 @@
  * pauses or resumes anything: a source with nothing to do is not in the set, and one that reads
  * for another is in it exactly when the other has room.
  *
- * One turn: bury the closed, gather wants and the earliest deadline, wait, read the clock once,
+ * One turn: free the closed, gather wants and the earliest deadline, wait, read the clock once,
  * then deadlines, all writes, all reads, and new connections last.  A closed source is only marked
  * and stays valid until the next turn begins, so no turn ever meets a descriptor number twice.
  *
@@ -78,7 +78,7 @@ void loop_stop(void)
 	stopped = 1;
 }
 
-static void bury(void)
+static void free_closed(void)
 {
 	struct source **at = &first;
 
@@ -94,8 +94,8 @@ static void bury(void)
 			close(s->fd);
 		s->fd = -1;
 		s->linked = 0;
-		if (s->bury)
-			s->bury(s);
+		if (s->freed)
+			s->freed(s);
 	}
 	end = at;
 }
@@ -157,7 +157,7 @@ void loop_run(void)
 	while (!stopped) {
 		int n;
 
-		bury();
+		free_closed();
 		n = wait_until(gather(set), set);
 		loop_clock();
 		dispatch(LOOP_TIME, 0, 0);
@@ -168,5 +168,5 @@ void loop_run(void)
 		dispatch(LOOP_READ, 0, &set[0]);
 		dispatch(LOOP_READ, 1, &set[0]);
 	}
-	bury();
+	free_closed();
 }

@@ -2,9 +2,9 @@
  *
  * A ring keeps the last `size` bytes of an endless stream.  A position is a count of bytes since
  * the stream began, so readers need nothing of the ring's but their own position, and how far one
- * is behind is a subtraction.  `in` is where byte number `head` will go.
+ * is behind is a subtraction.  `at` is where byte number `head` will go.
  *
- *	 buf             in                size
+ *	 buf             at                size
  *	  |..newer.......|...oldest.........|
  *
  * A queue holds the rest of what a descriptor did not take.  Most never see a byte, so a queue has
@@ -49,17 +49,17 @@ size_t ring_room(const struct ring *r, uint64_t reader)
 
 unsigned char *ring_space(const struct ring *r, size_t *n)
 {
-	if (*n > r->size - r->in)
-		*n = r->size - r->in;
-	return r->buf + r->in;
+	if (*n > r->size - r->at)
+		*n = r->size - r->at;
+	return r->buf + r->at;
 }
 
 void ring_put(struct ring *r, size_t n)
 {
 	r->head += n;
-	r->in += n;
-	if (r->in == r->size)
-		r->in = 0;
+	r->at += n;
+	if (r->at == r->size)
+		r->at = 0;
 }
 
 void ring_copy(struct ring *r, const void *data, size_t n)
@@ -79,7 +79,7 @@ void ring_copy(struct ring *r, const void *data, size_t n)
 
 int ring_last(const struct ring *r)
 {
-	return r->head ? r->buf[(r->in ? r->in : r->size) - 1] : '\n';
+	return r->head ? r->buf[(r->at ? r->at : r->size) - 1] : '\n';
 }
 
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
@@ -90,7 +90,7 @@ int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 		n = max;
 	if (!n)
 		return 0;
-	from = r->in + (r->in < r->head - pos ? r->size : 0) - (size_t)(r->head - pos);
+	from = r->at + (r->at < r->head - pos ? r->size : 0) - (size_t)(r->head - pos);
 	first = r->size - from;
 	if (n <= first) {
 		v[0] = (struct iovec){r->buf + from, n};
@@ -103,13 +103,13 @@ int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 
 void ring_rewind(struct ring *r)
 {
-	r->in = 0;
+	r->at = 0;
 }
 
 void ring_release(struct ring *r)
 {
 	madvise(r->buf, r->size, MADV_DONTNEED);
-	r->in = 0;
+	r->at = 0;
 }
 
 size_t queue_room(const struct queue *q)

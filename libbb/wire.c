@@ -87,9 +87,9 @@ static int seal(struct wire *w, size_t used)
 }
 
 /* As everywhere it is raw until WELCOME. */
-static ssize_t seal_output(struct wire *w, const struct iovec *v, int parts)
+static ssize_t seal_output(struct wire *w, int framed, const struct iovec *v, int parts)
 {
-	size_t used = w->framed ? FRAME_HEAD : 0, total = 0;
+	size_t used = framed ? FRAME_HEAD : 0, total = 0;
 
 	for (; parts-- && used + total < NOISE_MAX; v++) {
 		size_t room = NOISE_MAX - used - total;
@@ -98,7 +98,7 @@ static ssize_t seal_output(struct wire *w, const struct iovec *v, int parts)
 		memcpy(sealed + NOISE_DATA + used + total, v->iov_base, len);
 		total += len;
 	}
-	if (w->framed)
+	if (framed)
 		frame_head(sealed + NOISE_DATA, FRAME_DATA, total);
 	return seal(w, used + total) ? -1 : (ssize_t)total;
 }
@@ -151,15 +151,15 @@ static ssize_t output_frame(struct wire *w, const struct iovec *v, int parts)
 	return total;
 }
 
-ssize_t wire_output(struct wire *w, const struct iovec *v, int parts)
+ssize_t wire_output(struct wire *w, int framed, const struct iovec *v, int parts)
 {
 	if (w->out.len && wire_flush(w) < 0)
 		return -1;
 	if (w->out.len || !parts)
 		return 0;
 	if (CFG_KEYED && w->keyed)
-		return seal_output(w, v, parts);
-	return CFG_FRAMED && w->framed ? output_frame(w, v, parts) : io_writev(w->fd, v, parts);
+		return seal_output(w, framed, v, parts);
+	return CFG_FRAMED && framed ? output_frame(w, v, parts) : io_writev(w->fd, v, parts);
 }
 
 int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload)

@@ -108,8 +108,8 @@ static int frames(struct remote *r, const unsigned char *data, size_t n)
 {
 	int got;
 
-	while ((got = frame_next(&r->wire.in, &data, &n)) == FRAME_GOT)
-		if (handle(r, &r->wire.in))
+	while ((got = frame_next(&r->wire.decoder, &data, &n)) == FRAME_GOT)
+		if (handle(r, &r->wire.decoder))
 			return -1;
 	return got == FRAME_BAD ? -1 : 0;
 }

@@ -1,13 +1,23 @@
 /* client.c: a connection to a session, and its read position in the session's ring.
  *
- * Clients stand in one static table, the first free place first, so that its pages are touched only
- * as far as there are clients.  What it says is client_input.c's, what it is told client_output.c's; here it is served: when
- * its output begins, how long it is waited for, and how it leaves.
+ *	           first bytes, or none for a while            last words, or the session is over
+ *	DETECTING ----------------------------------> STREAMING ---------------------------------> CLOSING
+ *	    |                                                                                        |
+ *	    +------------ refused, and its mode is known (or not, after a second) ------------------>+
+ *	                                                                                             |
+ *	                  free <---- the peer closes too, or time is up ---- LINGERING <-- all written
+ *
+ * Its input is OPEN, at EOF (type 104; a raw client's half-close), or HUNG_UP: nothing more can be read.
+ * What it says is client_input.c's, what it is told client_output.c's; here it is served: when its
+ * output begins, how long it is waited for, and how it leaves.
  *
  * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
  * the client is written, then the writing side is shut, then its own late input is read and
  * dropped until it closes as well.  Closing a socket with unread input would reset the connection
  * and throw away what is still on its way to the client (RFC 1122, 4.2.2.13).
+ *
+ * Clients stand in one static table, the first free slot first, so that its pages are touched only
+ * as far as there are clients.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -15,12 +25,12 @@
 #include "server.h"
 
 enum {
-	STALL = 30000,    /* ms: takes nothing at all, and the command or the end waits for it */
-	LINGER = 500,     /* ms for a client to close after us */
-	LOOK = 100,       /* ms between looks at what is still under way to one that does not */
-	CHECK = 30000,    /* ms between looks at a peer that owes acknowledgements, */
-	CHECK_EOF = 2000, /* and at one that half-closed: no event would tell its end */
-	UNHEARD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
+	STALL = 30000, /* ms: it takes nothing at all, and the command or the end waits for it */
+	LINGER = 500,  /* ms for a client to close after us */
+	LOOK = 100,    /* ms between looks at what is still under way to one that lingers */
+	CHECK = 30000, /* ms between looks at a peer that owes acknowledgements, */
+	CHECK_DEAF = 2000, /* and at one that is not read: no event would tell its end */
+	UNREAD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
 	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
 	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
 	HELLO_WAIT = 1000, /* ms for a first packet that has begun, or from one that is refused */
@@ -30,7 +40,7 @@ enum {
 struct client_rules client_rules;
 int client_count, client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static int used;               /* no place from here on ever was */
+static int used;               /* no slot from here on was ever taken */
 static struct client *refused; /* the oldest first */
 
 static struct client *of(struct source *src)
@@ -40,7 +50,7 @@ static struct client *of(struct source *src)
 
 static int session_done(const struct client *c)
 {
-	return c->session && c->session->over && !c->session->stays;
+	return c->session && c->session->state == SESSION_OVER && !c->session->restarts;
 }
 
 static void report(const struct client *c, const char *what)
@@ -49,7 +59,7 @@ static void report(const struct client *c, const char *what)
 		warn(c->name, ": ", what);
 }
 
-static void leave(struct client **list, const struct client *c)
+static void list_remove(struct client **list, const struct client *c)
 {
 	while (*list && *list != c)
 		list = &(*list)->next;
@@ -63,23 +73,23 @@ static void detach(struct client *c)
 
 	if (!s)
 		return;
-	leave(&s->clients, c);
+	list_remove(&s->clients, c);
 	client_count--;
 	c->session = 0;
-	hear_size(s, 0);
+	client_size_changed(s, 0);
 }
 
-static void gone(struct client *c, const char *why)
+static void drop(struct client *c, const char *why)
 {
 	report(c, why);
 	detach(c);
-	leave(&refused, c);
+	list_remove(&refused, c);
 	loop_close(&c->src);
 	if (CFG_INTERACTIVE && c->tty)
 		term_restore();
 }
 
-static void bury(struct source *src)
+static void freed(struct source *src)
 {
 	wire_close(&of(src)->wire);
 	client_alive--;
@@ -90,40 +100,43 @@ static void finish(struct client *c)
 {
 	if (session_done(c))
 		c->session->collected = 1;
-	c->shut = 1;
+	c->phase = CLIENT_LINGERING;
 	c->since = loop_now;
-	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->fin)
-		gone(c, "closed");
+	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->input == CLIENT_HUNG_UP)
+		drop(c, "closed");
 }
 
 /* ---- output ---- */
 
 static void output(struct client *c)
 {
-	int moved = say_more(c);
+	int moved = client_write(c);
 
 	if (moved < 0) {
-		gone(c, msg_errno());
-	} else if (moved) {
-		c->since = loop_now;
-		if (!c->check)
-			c->check = loop_now + CHECK;
+		drop(c, msg_errno());
+		return;
 	}
+	if (!client_pending(c))
+		c->since = 0;
+	else if (moved || !c->since)
+		c->since = loop_now;
+	if (moved && !c->check_at)
+		c->check_at = loop_now + CHECK;
 }
 
 void client_feed(struct session *s, uint64_t before)
 {
 	for (struct client *c = s->clients, *next; c; c = next) {
 		next = c->next;
-		if (c->talks && c->pos == before)
+		if (c->phase == CLIENT_STREAMING && c->pos == before)
 			output(c);
 	}
 }
 
-/* Its output begins, with the oldest byte that is kept. */
-static void talk(struct client *c)
+/* Output begins, with the oldest byte that is kept. */
+static void stream(struct client *c)
 {
-	c->talks = 1;
+	c->phase = CLIENT_STREAMING;
 	if (c->session)
 		c->pos = ring_oldest(&c->session->ring);
 }
@@ -139,12 +152,12 @@ void client_dismiss(struct client *c, const char *why, int status)
 	report(c, why);
 	detach(c);
 	c->refusal = 0;
-	c->ending = 1;
+	c->phase = CLIENT_CLOSING;
 	text_str(&t, msg_applet);
 	text_str(&t, ": ");
 	text_str(&t, why);
-	if (say_extended(c)) {
-		failed = say_notice(c, &t, line);
+	if (client_is_extended(c)) {
+		failed = client_notice(c, &t, line);
 		if (status >= 0)
 			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
 	} else {
@@ -152,14 +165,14 @@ void client_dismiss(struct client *c, const char *why, int status)
 		failed = wire_text(&c->wire, &t, line);
 	}
 	if (failed)
-		gone(c, msg_errno());
+		drop(c, msg_errno());
 	else
 		output(c);
 }
 
 static void idle(struct client *c)
 {
-	if (say_extended(c)) {
+	if (client_is_extended(c)) {
 		client_dismiss(c, "closed: nothing typed for too long", -1);
 		return;
 	}
@@ -168,30 +181,25 @@ static void idle(struct client *c)
 	finish(c);
 }
 
-void client_tell(struct session *s, const char *words)
+/* Has everything that there will be been written? */
+static int is_told_all(const struct client *c)
 {
-	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
-
-	while (*t.at)
-		t.at++;
-	for (struct client *c = s->clients; c; c = c->next)
-		if (say_extended(c) && c->wire.out.len < QUEUE_SIZE / 2 &&
-			(say_notice(c, &t, words) || wire_frame(&c->wire, FRAME_DATA, 0, 0)))
-			c->broken = 1;
+	return !client_pending(c) &&
+	       (c->phase == CLIENT_CLOSING || (c->phase == CLIENT_STREAMING && session_done(c)));
 }
 
 static void end(struct client *c)
 {
-	if (session_done(c) && say_extended(c) && !c->ending) {
-		c->ending = 1;
+	if (c->phase == CLIENT_STREAMING && client_is_extended(c)) {
+		c->phase = CLIENT_CLOSING;
 		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
 			output(c);
 	}
-	if (!c->src.closed && !say_pending(c))
+	if (!c->src.closed && !client_pending(c))
 		finish(c);
 }
 
-/* What is under way from a session gets there if we wait; if it does not move, or all is there, that was it. */
+/* What is under way from a session arrives if we wait; when it does not move, or all has arrived, this ends. */
 static void linger(struct client *c)
 {
 	int unsent = sock_unsent(c->src.fd);
@@ -199,64 +207,55 @@ static void linger(struct client *c)
 	if (unsent != c->unsent)
 		c->since = loop_now;
 	c->unsent = unsent;
-	c->look = loop_now + LOOK;
+	c->look_at = loop_now + LOOK;
 	if (loop_now - c->since >= (unsent && c->session ? STALL : LINGER))
-		gone(c, "closed");
+		drop(c, "closed");
 }
 
 /* ---- input ---- */
 
-static int spoke(const struct client *c)
+static int has_spoken(const struct client *c)
 {
-	return c->mode == CLIENT_RAW || c->packets;
+	return c->mode != CLIENT_NEW && c->mode != CLIENT_FRAMED;
 }
 
-/* What it said may have settled its mode, and may want an answer. */
+/* After input: start output if the mode is now known, or say why there will be none. */
 static void answer(struct client *c)
 {
-	int welcomed = say_extended(c) && !c->welcomed && c->session;
-
 	if (c->refusal) {
-		if (spoke(c))
+		if (has_spoken(c))
 			client_dismiss(c, c->refusal, c->refusal_status);
 		return;
 	}
-	if (!c->talks && spoke(c))
-		talk(c);
-	if (welcomed) {
-		c->welcomed = 1;
-		c->replay = c->session->replays;
-		c->replay_end = c->session->ring.head;
-	}
-	if (say_pending(c) || c->replay)
+	if (c->phase == CLIENT_DETECTING && has_spoken(c))
+		stream(c);
+	if (client_pending(c) || c->replay)
 		output(c);
 }
 
-static void over(struct client *c)
+static void hung_up(struct client *c)
 {
-	int why = errno;
+	int why = errno, had_eof = c->input == CLIENT_EOF;
 
-	c->fin = 1;
-	if (!c->shut)
-		hear_nothing_more(c);
-	if (c->mode == CLIENT_RAW)
-		c->eof = 1;
-	errno = why;
+	if (c->phase != CLIENT_LINGERING)
+		client_input_settled(c);
+	c->input = CLIENT_HUNG_UP;
 	/* a raw client's half-close: no more input, and maybe gone altogether */
-	if (why || c->shut || c->tty || !c->eof || sock_lost(c->src.fd)) {
-		gone(c, why ? msg_errno() : "closed");
+	if (why || c->phase == CLIENT_LINGERING || c->tty || (c->mode != CLIENT_RAW && !had_eof) ||
+		sock_lost(c->src.fd)) {
+		errno = why;
+		drop(c, why ? msg_errno() : "closed");
 		return;
 	}
-	c->check = loop_now + CHECK_EOF;
 	answer(c);
 }
 
 static void take(struct client *c, const unsigned char *data, size_t n)
 {
-	if (c->shut || c->ending)
+	if (c->phase >= CLIENT_CLOSING)
 		return;
-	if (hear(c, data, n))
-		gone(c, "protocol error");
+	if (client_input(c, data, n))
+		drop(c, "protocol error");
 	else
 		answer(c);
 }
@@ -266,108 +265,119 @@ static void input(struct client *c)
 	static unsigned char buf[8192] LARGE;
 	ssize_t n = wire_read(&c->wire, buf, sizeof buf);
 
+	c->read_at = loop_now;
 	if (n < 0)
-		over(c);
+		hung_up(c);
 	else if (n > 0)
 		take(c, buf, n);
 }
 
 /* ---- turn by turn ---- */
 
-/* The times at which a client is looked at again though nothing happened. */
+/* Whether input is read: asked again when the turn to read comes, because the clients before this one may
+ * have filled the terminal. */
+static int is_read(const struct client *c)
+{
+	const struct session *s = c->session;
+
+	if (c->input == CLIENT_HUNG_UP || c->phase == CLIENT_LINGERING)
+		return c->input != CLIENT_HUNG_UP;
+	return c->wire.out.len < QUEUE_SIZE / 2 &&
+	       (c->watch || !s || session_takes_input(s, c->typed_to));
+}
+
+/* Output is counted from here when it is queued without a write (since is 0): then at once. */
 static msec stalled_at(const struct client *c)
 {
-	return say_pending(c) ? c->since + STALL : NEVER;
+	return !client_pending(c) ? NEVER : c->since ? c->since + STALL : loop_now;
 }
 
 static msec idle_at(const struct client *c)
 {
 	int counts = client_rules.idle && c->session && !c->watch && !c->tty;
 
-	return counts ? c->typed + client_rules.idle : NEVER;
+	return counts ? c->typed_at + client_rules.idle : NEVER;
 }
 
 msec client_silent_at(const struct client *c)
 {
 	if (c->first_len)
-		return c->heard + HELLO_WAIT;
+		return c->first_at + HELLO_WAIT;
 	return c->began + (c->refusal                   ? HELLO_WAIT :
 				  c->mode == CLIENT_NEW ? SILENT_NEW :
 							  SILENT_FRAMED);
 }
 
-/* Asked again when its turn to be read comes: those before it may have filled the terminal. */
-static int listened_to(const struct client *c)
+/* When a client that says nothing, or too little to tell its mode, is served all the same. */
+static msec detect_at(const struct client *c)
 {
-	const struct session *s = c->session;
+	int undecided =
+		c->phase == CLIENT_DETECTING || (c->first_len && c->phase == CLIENT_STREAMING);
 
-	if (c->fin || c->shut)
-		return !c->fin;
-	return c->wire.out.len < QUEUE_SIZE / 2 &&
-	       (c->watch || !s || session_takes_input(s, c->typed_to));
+	return undecided ? client_silent_at(c) : NEVER;
 }
 
-/* Its output has not begun, or what it is. */
-static int undecided(const struct client *c)
+static msec later(msec a, msec b)
 {
-	return (!c->talks || c->first_len) && !c->ending;
+	return a > b ? a : b;
+}
+
+static msec check_due(const struct client *c)
+{
+	msec due = c->check_at ? c->check_at : NEVER;
+
+	if (!is_read(c))
+		due_at(&due, later(c->read_at, c->checked_at) + CHECK_DEAF);
+	return due;
+}
+
+/* When a client that is not read, and so may get no answer to its PING, is told that we live. */
+static msec speak_at(const struct client *c)
+{
+	int deaf = client_is_extended(c) && c->phase < CLIENT_CLOSING && !is_read(c);
+
+	return deaf ? later(c->read_at, c->spoke_at) + UNREAD : NEVER;
 }
 
 static unsigned want(struct source *src, msec *due)
 {
-	struct client *c = of(src);
-	unsigned wants = listened_to(c) ? LOOP_READ : 0;
+	const struct client *c = of(src);
+	unsigned wants = is_read(c) ? LOOP_READ : 0;
 
-	if (!wants && !c->check)
-		c->check = loop_now + CHECK_EOF; /* no event would tell its end */
-	if (CFG_FRAMED) {
-		if (wants || !say_extended(c) || c->ending)
-			c->speak_at = NEVER;
-		else if (c->speak_at == NEVER)
-			c->speak_at = loop_now + UNHEARD;
-		due_at(due, c->speak_at);
-	}
-	if (c->broken)
-		due_at(due, loop_now);
-	if (c->check)
-		due_at(due, c->check);
-	if (c->shut) {
-		due_at(due, c->look);
+	due_at(due, c->failed ? loop_now : check_due(c));
+	if (c->phase == CLIENT_LINGERING) {
+		due_at(due, c->look_at);
 		return wants;
 	}
-	if (undecided(c))
-		due_at(due, client_silent_at(c));
-	if (!c->waits)
-		c->since = loop_now;
-	c->waits = say_pending(c) != 0;
-	if (c->waits) {
-		wants |= LOOP_WRITE;
-		due_at(due, stalled_at(c));
-	} else if (c->ending || (c->talks && session_done(c))) {
-		due_at(due, loop_now);
-	}
+	due_at(due, detect_at(c));
+	due_at(due, stalled_at(c));
 	due_at(due, idle_at(c));
-	return wants;
+	if (CFG_FRAMED)
+		due_at(due, speak_at(c));
+	if (is_told_all(c))
+		due_at(due, loop_now);
+	return client_pending(c) ? wants | LOOP_WRITE : wants;
 }
 
 static void check(struct client *c)
 {
-	c->check = c->fin ? loop_now + CHECK_EOF : sock_unsent(c->src.fd) ? loop_now + CHECK : 0;
+	c->checked_at = loop_now;
+	c->check_at = sock_unsent(c->src.fd) ? loop_now + CHECK : 0;
 	if (sock_lost(c->src.fd))
-		gone(c, "lost");
+		drop(c, "lost");
 }
 
-static void silent(struct client *c)
+static void detect(struct client *c)
 {
 	if (c->first_len)
-		hear_nothing_more(c);
+		client_input_settled(c);
 	if (c->refusal)
 		client_dismiss(c, c->refusal, c->refusal_status);
-	else if (!c->talks)
-		talk(c);
+	else if (c->phase == CLIENT_DETECTING)
+		stream(c);
 }
 
-/* Unless it was us who slept. */
+/* Tries once more before it gives up: this process may have been suspended. */
 static void stalled(struct client *c)
 {
 	const struct session *s = c->session;
@@ -375,38 +385,37 @@ static void stalled(struct client *c)
 	output(c);
 	if (c->src.closed || loop_now < stalled_at(c))
 		return;
-	if (!s || (s->replays && (s->over || session_held(s))))
-		gone(c, "takes nothing");
+	if (!s || (s->shared && (s->state == SESSION_OVER || session_held(s))))
+		drop(c, "takes nothing");
 	else /* it keeps nobody waiting, or is the only one and waited for */
 		c->since = loop_now;
 }
 
-/* It may be asking whether we live, and takes us for dead when it gets no answer. */
 static void speak(struct client *c)
 {
-	c->speak_at = loop_now + UNHEARD;
+	c->spoke_at = loop_now;
 	if (!c->wire.out.len)
-		c->broken |= wire_frame(&c->wire, FRAME_PING, 0, 0);
+		c->failed |= wire_frame(&c->wire, FRAME_PING, 0, 0);
 	output(c);
 }
 
-static void clock_ready(struct client *c)
+static void timer(struct client *c)
 {
-	if (c->broken)
-		gone(c, "takes nothing");
-	else if (c->check && loop_now >= c->check)
+	if (c->failed)
+		drop(c, "takes nothing");
+	else if (loop_now >= check_due(c))
 		check(c);
 	if (c->src.closed)
 		return;
-	if (c->shut)
+	if (c->phase == CLIENT_LINGERING)
 		linger(c);
-	else if (undecided(c) && loop_now >= client_silent_at(c))
-		silent(c);
-	else if (!say_pending(c) && (c->ending || (c->talks && session_done(c))))
+	else if (loop_now >= detect_at(c))
+		detect(c);
+	else if (is_told_all(c))
 		end(c);
 	else if (loop_now >= idle_at(c))
 		idle(c);
-	else if (CFG_FRAMED && loop_now >= c->speak_at)
+	else if (CFG_FRAMED && loop_now >= speak_at(c))
 		speak(c);
 	else if (loop_now >= stalled_at(c))
 		stalled(c);
@@ -417,30 +426,29 @@ static void ready(struct source *src, unsigned what)
 	struct client *c = of(src);
 
 	if (what & LOOP_TIME)
-		clock_ready(c);
+		timer(c);
 	else if (what & LOOP_WRITE)
 		output(c);
-	else if (listened_to(c))
+	else if (is_read(c))
 		input(c);
 }
 
-static struct client *place(int fd, const char *name, int mode)
+static struct client *slot_take(int fd, const char *name, int mode)
 {
 	struct client *c = table;
 	struct text t;
 
-	while (c->src.linked) /* there are as many places as descriptors */
+	while (c->src.linked) /* there are as many slots as descriptors */
 		c++;
 	if (c - table >= used)
 		used = c - table + 1;
-	*c = (struct client){.src = {.fd = fd, .want = want, .ready = ready, .bury = bury}};
+	*c = (struct client){.src = {.fd = fd, .want = want, .ready = ready, .freed = freed}};
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
 	c->wary = mode == CLIENT_NEW && sock_is_tcp(fd);
 	c->mode = CFG_FRAMED || c->wary ? mode : CLIENT_RAW;
-	c->since = c->typed = c->began = loop_now;
-	c->speak_at = NEVER;
+	c->typed_at = c->began = c->read_at = loop_now;
 	client_alive++;
 	loop_add(&c->src);
 	return c;
@@ -448,7 +456,7 @@ static struct client *place(int fd, const char *name, int mode)
 
 struct client *client_open(int fd, struct session *s, const char *name, int mode)
 {
-	struct client *c = place(fd, name, mode);
+	struct client *c = slot_take(fd, name, mode);
 
 	c->session = s;
 	c->next = s->clients;
@@ -473,7 +481,7 @@ void client_forget(void)
 			noise_close(&c->wire.noise);
 }
 
-/* Without waiting for its HELLO, to tell it in its own mode, and for it to close. */
+/* Tells it in its own mode without waiting for its HELLO, or for it to close. */
 int client_evict(void)
 {
 	struct client *c = refused;
@@ -483,16 +491,16 @@ int client_evict(void)
 	if (c->refusal) /* its HELLO may be here */
 		input(c);
 	if (c->refusal && !c->src.closed)
-		silent(c);
+		detect(c);
 	sock_discard(c->src.fd);
 	if (!c->src.closed)
-		gone(c, "closed");
+		drop(c, "closed");
 	return 1;
 }
 
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)
 {
-	struct client *c = place(fd, name, mode), **end = &refused;
+	struct client *c = slot_take(fd, name, mode), **end = &refused;
 	int count = 0;
 
 	for (; *end; end = &(*end)->next)

@@ -1,11 +1,11 @@
-/* client_input.c: what a client of a server says, in whatever mode it speaks.
+/* client_input.c: what a client says, in whatever mode it speaks.
  *
- *	          first bytes 0 ? ? 100..102
- *	CLIENT_NEW --------------------------> CLIENT_FRAMED --first packet is HELLO--> CLIENT_EXTENDED
- *	    |  anything else                   (uWSGI's client: no answer is framed)
- *	    +-------> CLIENT_RAW
- *	    |  HTTP or TLS, over TCP
- *	    +-------> closed
+ *	     first bytes 0 ? ? 100..102              first packet is HELLO
+ *	NEW ---------------------------> FRAMED ----------------------------> EXTENDED
+ *	 |  anything else                      \---------------------------> PLAIN
+ *	 +-------------> RAW                      any other: uWSGI's client, no output is framed
+ *	 |  HTTP or TLS, over TCP
+ *	 +-------------> closed
  *
  * A web page can make its reader's browser say anything to a port of localhost, behind the line that HTTP
  * begins with.  So nothing is typed, and no session starts, while the first bytes may still become that.
@@ -19,11 +19,11 @@
 #include <string.h>
 #include "server.h"
 
-static unsigned long stamp; /* who typed or resized last */
+static unsigned long stamp; /* of the client that typed or resized last */
 
 /* ---- the window size of a shared terminal ---- */
 
-void hear_size(struct session *s, const struct client *by)
+void client_size_changed(struct session *s, const struct client *by)
 {
 	const struct client *latest = 0;
 	struct winsize size = s->size;
@@ -42,12 +42,12 @@ void hear_size(struct session *s, const struct client *by)
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
 		if (c != by && c->mode == CLIENT_EXTENDED)
-			say_size(c);
+			client_tell_size(c);
 }
 
 static void active(struct client *c)
 {
-	c->typed = loop_now;
+	c->typed_at = loop_now;
 	c->stamp = ++stamp;
 }
 
@@ -57,12 +57,12 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 {
 	if (c->watch || !c->session)
 		return;
-	c->session->go = 1;
+	c->session->start_asked = 1;
 	if (!n)
 		return;
 	active(c);
-	hear_size(c->session, c);
-	c->in += n;
+	client_size_changed(c->session, c);
+	c->in_bytes += n;
 	session_input(c->session, data, n);
 	c->typed_to = c->session->in_bytes;
 }
@@ -91,7 +91,7 @@ static void env(struct client *c, const struct frame *f)
 	struct session *s = c->session;
 	char *to;
 
-	if (!s || !s->env || s->started)
+	if (!s || !s->env || s->state != SESSION_NEW)
 		return;
 	if (f->size + 3 > SESSION_ENV - (int)s->env_len) {
 		s->env_len = SESSION_ENV + 1; /* more than fits: the start fails */
@@ -113,25 +113,27 @@ static void hello(struct client *c)
 	static const char welcome[] = "ptybox/1";
 
 	c->mode = CLIENT_EXTENDED;
-	c->wire.framed = 1;
-	c->broken |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
-	if (c->session)
-		say_size(c);
+	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
+	if (!c->session)
+		return;
+	client_tell_size(c);
+	c->replay = c->session->shared;
+	c->replay_end = c->session->ring.head;
 }
 
 static void extended(struct client *c, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_EOF:
-		c->eof = 1;
+		c->input = CLIENT_EOF;
 		break;
 	case FRAME_PING:
-		c->broken |= wire_frame(&c->wire, FRAME_PING, f->size, 0);
+		c->failed |= wire_frame(&c->wire, FRAME_PING, f->size, 0);
 		break;
 	case FRAME_WATCH:
 		c->watch = 1;
 		if (c->session)
-			hear_size(c->session, c);
+			client_size_changed(c->session, c);
 		break;
 	case FRAME_ENV:
 		env(c, f);
@@ -141,9 +143,9 @@ static void extended(struct client *c, const struct frame *f)
 
 static void handle(struct client *c, const struct frame *f)
 {
-	if (!c->packets) {
-		c->packets = 1;
-		c->heard = loop_now;
+	if (c->mode == CLIENT_FRAMED) {
+		c->mode = CLIENT_PLAIN;
+		c->first_at = loop_now;
 		if (f->type == FRAME_HELLO) {
 			hello(c);
 			return;
@@ -158,7 +160,7 @@ static void handle(struct client *c, const struct frame *f)
 	else if (f->type == FRAME_COLS && f->size)
 		c->cols = f->size, c->resized = 1;
 	else if (f->type < FRAME_ROWS && !c->watch && c->session) {
-		c->session->go |= c->mode != CLIENT_EXTENDED;
+		c->session->start_asked |= c->mode == CLIENT_PLAIN;
 		session_signal(c->session, f->type);
 	} else if (c->mode == CLIENT_EXTENDED)
 		extended(c, f);
@@ -171,10 +173,10 @@ static void resize(struct client *c)
 		return;
 	c->resized = 0;
 	active(c);
-	hear_size(c->session, c);
+	client_size_changed(c->session, c);
 }
 
-void hear_window(struct client *c, const struct winsize *size)
+void client_window(struct client *c, const struct winsize *size)
 {
 	c->rows = size->ws_row;
 	c->cols = size->ws_col;
@@ -186,10 +188,10 @@ static int frames(struct client *c, const unsigned char *data, size_t n)
 {
 	int got;
 
-	while ((got = frame_next(&c->wire.in, &data, &n)) == FRAME_GOT && !c->broken)
-		handle(c, &c->wire.in);
+	while ((got = frame_next(&c->wire.decoder, &data, &n)) == FRAME_GOT && !c->failed)
+		handle(c, &c->wire.decoder);
 	resize(c);
-	return got == FRAME_BAD || c->broken ? -1 : 0;
+	return got == FRAME_BAD || c->failed ? -1 : 0;
 }
 
 /* ---- telling modes apart ---- */
@@ -207,7 +209,7 @@ static int settle(struct client *c, int framed)
 	return 0;
 }
 
-void hear_nothing_more(struct client *c)
+void client_input_settled(struct client *c)
 {
 	if (c->mode == CLIENT_NEW)
 		settle(c, 0);
@@ -236,13 +238,13 @@ static int foreign(const struct client *c)
 	return -1;
 }
 
-int hear(struct client *c, const unsigned char *data, size_t n)
+int client_input(struct client *c, const unsigned char *data, size_t n)
 {
 	while (c->mode == CLIENT_NEW && n) {
 		int what;
 
 		if (!c->first_len)
-			c->heard = loop_now;
+			c->first_at = loop_now;
 		c->first[c->first_len++] = *data++;
 		n--;
 		what = first_bytes(c);

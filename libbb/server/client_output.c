@@ -1,39 +1,55 @@
-/* client_output.c: what a client is told: the session's output, from its place in the ring on, and words beside it.
+/* client_output.c: what a client is told: the session's output, from its position in the ring on, and
+ * packets beside it.
  *
  *	ring -> c->pos -> writev to the socket, behind a header when framed
  *	                  wire.out: the rest of a frame, notices, sizes, answers; goes first
  *
- * One that fell behind what the ring has kept goes on with the oldest byte, and is told how much it lacks.
+ * A client that fell behind what the ring has kept goes on with the oldest byte, and is told how much it
+ * missed.
  */
 #include "server.h"
 
-enum { STEPS = 16 }; /* a turn: of a large ring a fast reader would take all, and others wait */
+enum {
+	STEPS = 16
+}; /* a turn: of a large ring a fast reader would take all, while the other sources wait */
 
-int say_extended(const struct client *c)
+int client_is_extended(const struct client *c)
 {
 	return CFG_FRAMED && c->mode == CLIENT_EXTENDED;
 }
 
-size_t say_pending(const struct client *c)
+size_t client_pending(const struct client *c)
 {
-	size_t in_ring = c->session && c->talks ? c->session->ring.head - c->pos : 0;
+	int streams = c->session && c->phase == CLIENT_STREAMING;
 
-	return in_ring + c->wire.out.len;
+	return (streams ? c->session->ring.head - c->pos : 0) + c->wire.out.len;
 }
 
-int say_notice(struct client *c, const struct text *t, const char *start)
+int client_notice(struct client *c, const struct text *t, const char *start)
 {
 	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
 }
 
-void say_size(struct client *c)
+void client_tell(struct session *s, const char *words)
+{
+	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
+
+	while (*t.at)
+		t.at++;
+	for (struct client *c = s->clients; c; c = c->next)
+		if (client_is_extended(c) && c->wire.out.len < QUEUE_SIZE / 2 &&
+			(client_notice(c, &t, words) || wire_frame(&c->wire, FRAME_DATA, 0, 0)))
+			c->failed = 1;
+}
+
+void client_tell_size(struct client *c)
 {
 	const struct winsize *size = &c->session->size;
 
 	c->size_due = c->wire.out.len >= QUEUE_SIZE / 2;
 	if (!c->size_due && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
 				    wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
-		c->broken = 1;
+		c->failed = 1;
 }
 
 static int skip(struct client *c, uint64_t oldest)
@@ -45,10 +61,10 @@ static int skip(struct client *c, uint64_t oldest)
 	text_str(&t, " bytes skipped");
 	c->skipped += oldest - c->pos;
 	c->pos = oldest;
-	return say_extended(c) ? say_notice(c, &t, line) : 0;
+	return client_is_extended(c) ? client_notice(c, &t, line) : 0;
 }
 
-/* One step: what waits in the wire, or else the next part of the ring. */
+/* One write: what is queued in the wire, or else the next part of the ring. */
 static ssize_t step(struct client *c)
 {
 	struct ring *ring = &c->session->ring;
@@ -65,11 +81,11 @@ static ssize_t step(struct client *c)
 		return -1;
 	if (c->replay && c->pos < c->replay_end)
 		max = c->replay_end - c->pos;
-	n = wire_output(&c->wire, v, ring_data(ring, c->pos, max, v));
+	n = wire_output(&c->wire, client_is_extended(c), v, ring_data(ring, c->pos, max, v));
 	if (n < 0)
 		return -1;
 	c->pos += n;
-	c->out += n;
+	c->out_bytes += n;
 	if (CFG_FRAMED && c->replay && c->pos >= c->replay_end) {
 		c->replay = 0;
 		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
@@ -78,18 +94,18 @@ static ssize_t step(struct client *c)
 	return n;
 }
 
-int say_more(struct client *c)
+int client_write(struct client *c)
 {
-	size_t before = say_pending(c);
+	size_t before = client_pending(c);
 	int steps = STEPS;
 	ssize_t n;
 
 	do
-		n = c->talks && c->session ? step(c) : wire_flush(&c->wire);
-	while (CFG_FRAMED && n > 0 && --steps && c->wire.framed && say_pending(c));
+		n = c->phase == CLIENT_STREAMING && c->session ? step(c) : wire_flush(&c->wire);
+	while (n > 0 && --steps && client_is_extended(c) && client_pending(c));
 	if (n < 0)
 		return -1;
 	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)
-		say_size(c);
-	return n > 0 || say_pending(c) < before;
+		client_tell_size(c);
+	return n > 0 || client_pending(c) < before;
 }

@@ -42,7 +42,7 @@ static void let_go(int from, int fd)
 			io_null(from);
 }
 
-void given_hush(char **argv)
+void inherit_silence(char **argv)
 {
 	int value = 0; /* this word may be an option's; if not it is ADDR, and COMMAND follows */
 
@@ -55,7 +55,7 @@ void given_hush(char **argv)
 		let_go(1, 0);
 }
 
-void given_take(struct addr *a)
+void inherit_socket(struct addr *a)
 {
 	int given = a->kind == ADDR_FD ? a->port : 0, on = 1, fd = -1;
 
@@ -74,7 +74,7 @@ void given_take(struct addr *a)
 	taken_end = fd >= taken_end ? fd + 1 : taken_end;
 }
 
-void given_close_others(void)
+void inherit_close_others(void)
 {
 	for (int fd = 3; fd < taken_end; fd++)
 		if (!taken[fd])
@@ -82,7 +82,7 @@ void given_close_others(void)
 	io_close_from(taken_end);
 }
 
-void given_notify(void)
+void inherit_notify(void)
 {
 	static const char name[] = "NOTIFY_SOCKET=";
 	char **e = environ;
@@ -116,7 +116,7 @@ static int notify(const char *path, const char *words)
 	return failed;
 }
 
-void given_ready(void)
+void inherit_notify_ready(void)
 {
 	if (notify_socket && notify(notify_socket, "READY=1"))
 		warn("NOTIFY_SOCKET: ", notify_socket, ": ", msg_errno());

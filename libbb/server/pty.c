@@ -33,10 +33,10 @@ int pty_comes(void)
 
 int pty_open(struct pty *p, const struct winsize *size)
 {
-	p->master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (p->master < 0)
+	p->src.fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (p->src.fd < 0)
 		return -1;
-	p->slave = devpts_slave(p->master, AT_FDCWD);
+	p->slave = devpts_slave(p->src.fd, AT_FDCWD);
 	if (p->slave < 0 || pty_resize(p, size)) {
 		pty_close(p);
 		return -1;
@@ -50,9 +50,9 @@ void pty_close(struct pty *p)
 
 	if (p->slave >= 0)
 		close(p->slave);
-	if (p->master >= 0)
-		close(p->master);
-	p->slave = p->master = -1;
+	if (p->src.fd >= 0)
+		close(p->src.fd);
+	p->slave = p->src.fd = -1;
 	errno = saved;
 }
 
@@ -65,18 +65,18 @@ const char *pty_hint(int err)
 
 int pty_resize(const struct pty *p, const struct winsize *size)
 {
-	return ioctl(p->master, TIOCSWINSZ, size);
+	return ioctl(p->src.fd, TIOCSWINSZ, size);
 }
 
 /* The foreground group first: the terminal forgets it with the leader's end. */
 int pty_hangup(const struct pty *p, int sig)
 {
-	pid_t group = tcgetpgrp(p->master);
+	pid_t group = tcgetpgrp(p->src.fd);
 	int failed = 0;
 
-	if (group != p->pid && group != tcgetsid(p->master)) { /* nobody is told twice */
-		pgrp_signal(p->master, p->pid, sig);
-		pgrp_signal(p->master, p->pid, SIGCONT);
+	if (group != p->pid && group != tcgetsid(p->src.fd)) { /* nobody is told twice */
+		pgrp_signal(p->src.fd, p->pid, sig);
+		pgrp_signal(p->src.fd, p->pid, SIGCONT);
 	}
 	if (p->pid > 0) {
 		if (kill(-p->pid, sig)) /* forked a moment ago it leads no group yet */
@@ -100,8 +100,8 @@ void pty_signal(const struct pty *p, int sig)
 {
 	sig = signal_here(sig);
 	/* the kernel sends to the group itself, not to a number, what a key of a terminal can send */
-	if (sig >= 1 && sig < _NSIG && ioctl(p->master, TIOCSIG, sig))
-		pgrp_signal(p->master, p->pid, sig);
+	if (sig >= 1 && sig < _NSIG && ioctl(p->src.fd, TIOCSIG, sig))
+		pgrp_signal(p->src.fd, p->pid, sig);
 }
 
 int pty_fail_status(const struct failure *f, const struct command *c)
@@ -338,9 +338,9 @@ struct failure pty_arrived(struct pty *p, const struct winsize *size, int report
 	}
 	if (f.subject)
 		return f;
-	p->master = fd[0];
+	p->src.fd = fd[0];
 	p->slave = fd[1];
-	bad = p->master < 0 ? pty_open(p, size) : pty_resize(p, size);
+	bad = p->src.fd < 0 ? pty_open(p, size) : pty_resize(p, size);
 	return (struct failure){pty_what, bad ? errno : 0};
 }
 

@@ -1,10 +1,10 @@
-/* router_session.c: a session for every client: how it begins, and how one goes with the other.
+/* router_session.c: a session for every client: how it begins, and how one ends with the other.
  *
  *	connection -> size, TERM, or a while -> command -> its end, or the client's
  *
- * A seat is one session and its one client.  The command starts when its window size and environment
+ * A slot is one session and its one client.  The command starts when its window size and environment
  * are known, or nobody will tell them any more.  When the client is gone the session is hung up; when
- * the command is gone the client is told the rest and goes; then the seat is free.
+ * the command is gone the client is told the rest and goes; then the slot is free.
  */
 #include <errno.h>
 #include <termios.h>
@@ -18,23 +18,23 @@ enum {
 	EOF_AGAIN_MAX = 32000,
 };
 
-static struct seat {
+static struct slot {
 	struct session session;
 	struct source launch; /* brings what became of exec */
 	msec eof_at, eof_wait;
 	tcflag_t eof_mode;
 	char taken, eof_sent;
-} seats[SEATS_MAX] LARGE;
+} slots[ROUTER_SESSIONS_MAX] LARGE;
 
-static int used; /* no seat from here on was ever taken */
+static int used; /* no slot from here on was ever taken */
 static int (*on_change)(int change);
 
 /* The first taken one from s on, or 0. */
-static struct seat *next(struct seat *s)
+static struct slot *next(struct slot *s)
 {
-	while (s < seats + used && !s->taken)
+	while (s < slots + used && !s->taken)
 		s++;
-	return s < seats + used ? s : 0;
+	return s < slots + used ? s : 0;
 }
 
 /* ---- the beginning ---- */
@@ -45,56 +45,56 @@ static unsigned launch_want(struct source *src, msec *due)
 	return LOOP_READ;
 }
 
-static void turn_out(struct seat *seat, const struct failure *f)
+static void fail_session(struct slot *slot, const struct failure *f)
 {
 	char line[300];
 	struct text t = {line, line + sizeof line - 1};
 
 	command_words(&t, &server.command, f);
 	*t.at = '\0';
-	if (seat->session.clients)
-		client_dismiss(seat->session.clients, line, pty_fail_status(f, &server.command));
+	if (slot->session.clients)
+		client_dismiss(slot->session.clients, line, pty_fail_status(f, &server.command));
 }
 
 static void launch_ready(struct source *src, unsigned what)
 {
-	struct seat *seat = (struct seat *)((char *)src - offsetof(struct seat, launch));
+	struct slot *slot = (struct slot *)((char *)src - offsetof(struct slot, launch));
 	struct failure f;
 
 	(void)what;
-	if (!session_told(&seat->session, src->fd, &f))
+	if (!session_told(&slot->session, src->fd, &f))
 		return;
 	src->fd = -1;
 	loop_close(src);
 	if (f.err)
-		turn_out(seat, &f);
+		fail_session(slot, &f);
 }
 
-static void start(struct seat *seat)
+static void start(struct slot *slot)
 {
 	int report;
 	struct failure f;
 
 	server.unbegun--;
-	f = session_begin(&seat->session, &report);
+	f = session_begin(&slot->session, &report);
 	if (f.err) {
-		turn_out(seat, &f);
+		fail_session(slot, &f);
 		return;
 	}
-	seat->launch = (struct source){.fd = report, .want = launch_want, .ready = launch_ready};
-	loop_add(&seat->launch);
+	slot->launch = (struct source){.fd = report, .want = launch_want, .ready = launch_ready};
+	loop_add(&slot->launch);
 }
 
 /* Size and TERM are to be known before; but nobody waits for ever. */
-static msec start_at(const struct seat *seat)
+static msec start_at(const struct slot *slot)
 {
-	const struct client *c = seat->session.clients;
+	const struct client *c = slot->session.clients;
 
-	if (c->mode == CLIENT_RAW || seat->session.go)
+	if (c->mode == CLIENT_RAW || slot->session.start_asked)
 		return loop_now;
-	if (!c->packets)
+	if (c->mode == CLIENT_FRAMED || c->mode == CLIENT_NEW)
 		return client_silent_at(c);
-	return c->heard + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
+	return c->first_at + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
 }
 
 static size_t env_peer(char *env, const char *name)
@@ -106,143 +106,141 @@ static size_t env_peer(char *env, const char *name)
 	return t.at - env + 1;
 }
 
-void seat_init(int (*changed)(int))
+void router_sessions_init(int (*changed)(int))
 {
 	on_change = changed;
 }
 
-struct client *seat_open(int fd, const char *name, int mode)
+struct client *router_session_open(int fd, const char *name, int mode)
 {
-	struct seat *seat = seats;
+	struct slot *slot = slots;
 
-	while (seat < seats + SEATS_MAX && seat->taken)
-		seat++;
-	if (seat == seats + SEATS_MAX || !on_change(1))
+	while (slot < slots + ROUTER_SESSIONS_MAX && slot->taken)
+		slot++;
+	if (slot == slots + ROUTER_SESSIONS_MAX || !on_change(1))
 		return client_refuse(fd, name, mode, "full");
-	*seat = (struct seat){.taken = 1};
-	seat->session = (struct session){.src.fd = -1,
-		.pty = {.master = -1, .slave = -1},
-		.feed = client_feed,
+	*slot = (struct slot){.taken = 1};
+	slot->session = (struct session){.pty = {.src.fd = -1, .slave = -1},
 		.command = &server.command,
 		.size = server.size};
-	if (ring_open(&seat->session.ring, RING)) {
-		seat->taken = 0;
+	if (ring_open(&slot->session.ring, RING)) {
+		slot->taken = 0;
 		on_change(-1);
 		return client_refuse(fd, name, mode, "no memory");
 	}
 	server.unbegun++;
-	if (seat - seats >= used)
-		used = seat - seats + 1;
-	seat->session.env = (char *)seat->session.ring.buf; /* until there is output */
-	seat->session.env_len = env_peer(seat->session.env, name);
-	return client_open(fd, &seat->session, name, mode);
+	if (slot - slots >= used)
+		used = slot - slots + 1;
+	slot->session.env = (char *)slot->session.ring.buf; /* until there is output */
+	slot->session.env_len = env_peer(slot->session.env, name);
+	return client_open(fd, &slot->session, name, mode);
 }
 
 /* ---- the end ---- */
 
-static void vacate(struct seat *seat)
+static void release(struct slot *slot)
 {
-	server.unbegun -= !seat->session.started;
-	ring_close(&seat->session.ring);
-	queue_close(&seat->session.in); /* typed, but the command never started */
-	seat->taken = 0;
+	server.unbegun -= slot->session.state == SESSION_NEW;
+	ring_close(&slot->session.ring);
+	queue_close(&slot->session.input); /* typed, but the command never started */
+	slot->taken = 0;
 	on_change(-1);
 }
 
 /* The client's end of input, as a person would type it, and then again at growing intervals: a shell
  * may use one up to submit half a line, a line discipline that changes (line editing between two
  * commands) forgets one.  Where it would be a byte like others, it is sent once. */
-static void pass_eof(struct seat *seat)
+static void pass_eof(struct slot *slot)
 {
-	struct session *s = &seat->session;
+	struct session *s = &slot->session;
 	tcflag_t canonical;
 	struct termios t;
 	unsigned char eof[2];
 
-	seat->eof_wait = seat->eof_wait ? 2 * seat->eof_wait : EOF_AGAIN;
-	if (seat->eof_wait > EOF_AGAIN_MAX)
-		seat->eof_wait = EOF_AGAIN_MAX;
-	seat->eof_at = loop_now + seat->eof_wait;
-	if (tcgetattr(s->pty.master, &t) || !(t.c_lflag & (ICANON | ISIG)) || !t.c_cc[VEOF])
+	slot->eof_wait = slot->eof_wait ? 2 * slot->eof_wait : EOF_AGAIN;
+	if (slot->eof_wait > EOF_AGAIN_MAX)
+		slot->eof_wait = EOF_AGAIN_MAX;
+	slot->eof_at = loop_now + slot->eof_wait;
+	if (tcgetattr(s->pty.src.fd, &t) || !(t.c_lflag & (ICANON | ISIG)) || !t.c_cc[VEOF])
 		return;
 	canonical = t.c_lflag & ICANON;
-	if (seat->eof_sent && !canonical && seat->eof_mode == canonical)
+	if (slot->eof_sent && !canonical && slot->eof_mode == canonical)
 		return;
 	eof[0] = eof[1] = t.c_cc[VEOF];
-	session_input(s, eof, seat->eof_sent || !s->typed || s->typed == '\n' ? 1 : 2);
-	seat->eof_sent = 1;
-	seat->eof_mode = canonical;
+	session_input(s, eof, slot->eof_sent || !s->last_input || s->last_input == '\n' ? 1 : 2);
+	slot->eof_sent = 1;
+	slot->eof_mode = canonical;
 }
 
-/* When something is to be done about a seat, and whether it can be. */
-static msec seat_due(const struct seat *seat)
+/* When something is to be done about a slot, and whether it can be. */
+static msec slot_due(const struct slot *slot)
 {
-	const struct session *s = &seat->session;
+	const struct session *s = &slot->session;
 
-	if (s->clients && !s->started)
-		return start_at(seat);
-	if (session_closed(s) || !s->started)
-		return s->clients || seat->launch.linked ? NEVER : loop_now;
-	if (s->exited || s->kill_at)
+	if (s->clients && s->state == SESSION_NEW)
+		return start_at(slot);
+	if (session_closed(s) || s->state == SESSION_NEW)
+		return s->clients || slot->launch.linked ? NEVER : loop_now;
+	if (s->state >= SESSION_DRAINING || s->kill_at)
 		return NEVER;
 	if (!s->clients)
 		return loop_now;
-	if (s->clients->eof && !s->in.len)
-		return seat->eof_at;
+	if (s->clients->input != CLIENT_OPEN && !s->input.len)
+		return slot->eof_at;
 	return NEVER;
 }
 
-static void seat_serve(struct seat *seat)
+static void slot_serve(struct slot *slot)
 {
-	struct session *s = &seat->session;
+	struct session *s = &slot->session;
 
-	if (s->clients && !s->started)
-		start(seat);
-	else if (session_closed(s) || !s->started)
-		vacate(seat);
+	if (s->clients && s->state == SESSION_NEW)
+		start(slot);
+	else if (session_closed(s) || s->state == SESSION_NEW)
+		release(slot);
 	else if (!s->clients)
 		session_hangup(s);
 	else
-		pass_eof(seat);
+		pass_eof(slot);
 }
 
 /* ---- all of them ---- */
 
-msec seats_due(void)
+msec router_sessions_due(void)
 {
 	msec soonest = NEVER;
 
-	for (struct seat *s = next(seats); s; s = next(s + 1))
-		due_at(&soonest, seat_due(s));
+	for (struct slot *s = next(slots); s; s = next(s + 1))
+		due_at(&soonest, slot_due(s));
 	return soonest;
 }
 
-void seats_serve(void)
+void router_sessions_serve(void)
 {
-	for (struct seat *s = next(seats); s; s = next(s + 1))
-		if (seat_due(s) <= loop_now)
-			seat_serve(s);
+	for (struct slot *s = next(slots); s; s = next(s + 1))
+		if (slot_due(s) <= loop_now)
+			slot_serve(s);
 }
 
-void seats_hangup(void)
+void router_sessions_hangup(void)
 {
-	for (struct seat *s = next(seats); s; s = next(s + 1))
-		if (s->session.started)
+	for (struct slot *s = next(slots); s; s = next(s + 1))
+		if (s->session.state != SESSION_NEW)
 			session_hangup(&s->session);
 		else if (s->session.clients)
 			client_dismiss(s->session.clients, "the server ends", 1);
 }
 
-void seats_reaped(pid_t pid, int status)
+void router_sessions_reaped(pid_t pid, int status)
 {
-	for (struct seat *s = next(seats); s; s = next(s + 1))
+	for (struct slot *s = next(slots); s; s = next(s + 1))
 		if (s->session.pty.pid == pid)
 			session_exited(&s->session, status);
 }
 
-void seats_stats(struct text *t)
+void router_sessions_stats(struct text *t)
 {
-	for (struct seat *s = next(seats); s && t->end - t->at > 512; s = next(s + 1)) {
+	for (struct slot *s = next(slots); s && t->end - t->at > 512; s = next(s + 1)) {
 		text_str(t, t->at[-1] == '[' ? "" : ",");
 		stats_session(t, &s->session);
 	}

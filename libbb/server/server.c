@@ -89,9 +89,9 @@ static void add_addr(const char *text, int how)
 		return;
 	if (a->kind == ADDR_STDIN && how == STATS)
 		die(1, "-S -: not for statistics");
-	given_take(a);
+	inherit_socket(a);
 	if (a->kind == ADDR_STDIN)
-		server.alone = server.foreground = 1;
+		server.single_connection = server.foreground = 1;
 }
 
 /* No key of ours is in a command's memory, not even until exec. */
@@ -198,7 +198,7 @@ static void set_command(struct opt *o)
 		add_addr(*o->argv++, CLIENT_NEW);
 	}
 	for (int i = 0; CFG_SUPERVISED && i < addr_count; i++)
-		if (server.alone && modes[i] != STATS && addrs[i].kind != ADDR_STDIN)
+		if (server.single_connection && modes[i] != STATS && addrs[i].kind != ADDR_STDIN)
 			die(1, addrs[i].text, ": not beside -, which is one connection");
 	server.command.argv = *o->argv ? o->argv : shell;
 	if (!*server.command.argv[0])
@@ -402,7 +402,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	set_command(o);
 	net_allow_default(CFG_KEYED && keyed);
 	daemon_home();
-	given_close_others();
+	inherit_close_others();
 	loop_limit(&server.command.files);
 	if (CFG_KEYED && keyed)
 		handshake_start(client_rules.verbose);
@@ -497,7 +497,7 @@ void server_start(void)
 	if (!server.foreground)
 		daemon_start();
 	else if (CFG_SUPERVISED)
-		given_notify();
+		inherit_notify();
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
@@ -519,5 +519,5 @@ void server_ready(void)
 		warn("no key: whoever reaches the TCP port gets the terminal (-k, -a)");
 	daemon_ready(client_rules.verbose);
 	if (CFG_SUPERVISED)
-		given_ready();
+		inherit_notify_ready();
 }

@@ -134,7 +134,8 @@ int devpts_slave(int master, int dir);
 /* ==== pty.c: a pseudoterminal and the command on it ==== */
 
 struct pty {
-	int master, slave; /* master non-blocking; both close-on-exec; -1 when closed */
+	struct source src; /* its fd is the master, non-blocking; first member */
+	int slave;         /* both are close-on-exec, and -1 when closed */
 	pid_t pid; /* the session leader, or its init; 0 once reaped, and never signalled after that */
 };
 
@@ -185,6 +186,7 @@ void pty_go(const struct pty *p, int report);
 int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
 /* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
 int pty_fail_status(const struct failure *f, const struct command *c);
+
 /* ==== command.c: a server's command that is not there, or does not start ==== */
 
 /* What is to be said about it. */
@@ -198,161 +200,155 @@ void command_find(const struct command *c);
 
 /* With "-" as ADDR among these words nothing is to be said on the connection, not even what is wrong with them:
  * 1 and 2, where they are the same, are the null device from here on. */
-void given_hush(char **argv);
+void inherit_silence(char **argv);
 /* The listening socket (ADDR_FD), or the connection on standard input (ADDR_STDIN), gets a non-blocking
  * descriptor of its own, a->port, 3 or higher (O_NONBLOCK is its giver's, too); or this dies.  What of 0-2
  * was the same is the null device from here on. */
-void given_take(struct addr *a);
+void inherit_socket(struct addr *a);
 /* Closes what from 3 on was not taken. */
-void given_close_others(void);
+void inherit_close_others(void);
 /* Takes NOTIFY_SOCKET out of the environment: the command has nothing to tell there. */
-void given_notify(void);
+void inherit_notify(void);
 /* Says there that the server is ready (sd_notify(3)); waits at most 5 s, and warns when it does not work. */
-void given_ready(void);
+void inherit_notify_ready(void);
 
-/* ==== session.c: a pty, the command on it, one output ring ==== */
+/* ==== terminal.c: a session's terminal, as its clients see it ==== */
 
 struct client;
 
 enum { SESSION_ENV = 65536 };
 
+enum session_state {
+	SESSION_NEW,
+	SESSION_OPENING, /* the command's process opens its terminal (-t), which has not arrived */
+	SESSION_RUNNING,
+	SESSION_DRAINING, /* the command was reaped */
+	SESSION_OVER,     /* and everything it wrote is in the ring */
+};
+
 struct session {
-	struct source src; /* the master; first member */
-	struct pty pty;
+	struct pty pty; /* its source is the session's; first member */
+	enum session_state state;
 	struct ring ring;
-	struct queue in; /* input the terminal did not take yet */
+	struct queue input; /* what the terminal did not take yet */
 	struct client *clients;
-	/* Gives new output to the clients that had all of it up to `before`. */
-	void (*feed)(struct session *s, uint64_t before);
-	/* Sees each new pty before the command starts on it; a failure stops the start.  May be 0. */
-	struct failure (*opened)(const struct pty *p);
 	const struct command *command;
 	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
 	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
 	struct winsize size;
-	msec began, ended, kill_at, retry, read_at, gather_until;
-	uint64_t in_bytes;
-	long drain, burst;
-	char typed;   /* the last byte of input */
-	int status;   /* of the command, once exited */
-	char replays; /* late clients get what the ring has */
-	char warm;    /* does not, and the ring has memory it no longer needs */
-	char go;      /* a client has said something that starts the command */
-	char started;
-	char coming;    /* the terminal is, from the command's process */
-	char exited;    /* reaped */
-	char over;      /* and everything it wrote is in the ring */
-	char stays;     /* it will be started again: clients stay */
-	char collected; /* a client got everything up to the end */
+	msec began, ended, kill_at, retry_at, read_at, coalesce_until;
+	uint64_t in_bytes; /* ever typed */
+	long drain;        /* bytes that may still be read once the command has ended */
+	int short_reads;   /* in a row */
+	int status;        /* of the command, once DRAINING */
+	char last_input;   /* the last byte of input */
+	char shared; /* ptyshim's: a late client gets what the ring has, and one that stalls is dropped */
+	char takes_console; /* -c */
+	char restarts;      /* -R: clients stay when it is over */
+	char ring_used;     /* not shared: the ring has memory that it may give back */
+	char start_asked;   /* a client said something that starts the command */
+	char collected;     /* a client got everything up to the end */
 };
 
-/* Descriptors that starting one takes at most: master, slave, the report's two ends, and two to join (-t). */
-enum { SESSION_FILES = 6 };
-
-/* Opens a pty and starts the command on it; f.err says whether, after exec. */
-struct failure session_start(struct session *s);
-/* The same without waiting for exec: *report is for session_told() when it is readable, or -1. */
-struct failure session_begin(struct session *s, int *report);
-/* 0: there is more to come.  1: the report is closed, and *f says whether the command was executed. */
-int session_told(struct session *s, int report, struct failure *f);
-/* Its end as wait(2) told it. */
-void session_exited(struct session *s, int wait_status);
-/* HUP to the command's group, KILL 5 s later. */
-void session_hangup(struct session *s);
-/* The master was closed and buried, or never open. */
-int session_closed(const struct session *s);
+/* How many bytes of output may be read now: all of the ring while nobody is attached; up to the only
+ * client's position; with several up to half a ring ahead of the foremost, so that the others may be as far
+ * behind it. */
+size_t session_room(const struct session *s);
+/* Whether the command has output that waits for the clients. */
+int session_held(const struct session *s);
+/* Whether the terminal took all input up to this byte, so that there may be more from whoever typed it: a
+ * client that fills the terminal waits, and the others are read all the same. */
+int session_takes_input(const struct session *s, uint64_t typed_to);
 /* Bytes a client typed, when session_takes_input(). */
 void session_input(struct session *s, const unsigned char *data, size_t n);
-/* Whether the terminal took all input up to this byte, so that there may be more from whoever typed it:
- * one who fills the terminal waits, and the others are heard all the same. */
-int session_takes_input(const struct session *s, uint64_t typed_to);
-/* The command has output that waits for the clients. */
-int session_held(const struct session *s);
 void session_resize(struct session *s, const struct winsize *size);
 void session_signal(struct session *s, int sig);
-/* Puts whole lines among the command's output, on lines of their own: 0, or -1 when there is no room
- * for them now; session_hears() tells whether there is for SESSION_LINES bytes. */
-enum { SESSION_LINES = 2046 }; /* with a newline before it half of the smallest ring */
-int session_hears(const struct session *s);
-int session_say(struct session *s, const char *lines, size_t n);
 
-/* ==== console.c: what the machine says ==== */
+/* ==== console.c: /dev/console ==== */
 
-/* The kernel's log from its beginning on comes out of this session as well (kmsg; Linux 3.5, else
- * /proc/kmsg).  Without a log there is a warning. */
-void console_log(struct session *s);
-/* A session's opened(): what is written to /dev/console comes out of the master (TIOCCONS, ioctl_tty(2))
+/* Before the command starts: what is written to /dev/console comes out of the master (TIOCCONS, ioctl_tty(2))
  * until that is closed. */
 struct failure console_take(const struct pty *p);
 
 /* ==== client_output.c: what a client is told ==== */
-
-enum { CLIENT_NEW, CLIENT_RAW, CLIENT_FRAMED, CLIENT_EXTENDED };
 
 /* The connections to an address. */
 struct tally {
 	unsigned accepted, refused;
 };
 
+enum client_mode {
+	CLIENT_NEW,      /* its first bytes decide */
+	CLIENT_RAW,      /* bytes */
+	CLIENT_FRAMED,   /* packets, none of which has come */
+	CLIENT_PLAIN,    /* packets, as uWSGI's client sends them; output is bytes */
+	CLIENT_EXTENDED, /* packets both ways: it said HELLO */
+};
+enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
+enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
+
 struct client {
 	struct source src; /* first member */
-	struct wire wire;
-	struct tally *tally;     /* may be 0 */
-	struct session *session; /* 0 once detached from it, or refused */
 	struct client *next;
-	uint64_t pos; /* in the session's ring */
-	uint64_t in, out, skipped, replay_end;
-	uint64_t typed_to; /* in the session's input */
-	msec began;
-	msec heard;    /* the first byte, then the first packet */
-	msec typed;    /* last input */
-	msec speak_at; /* its input is not read: let it know then that we live */
-	msec since;    /* it took something, or began to have something to take */
-	msec check;    /* look then whether it still exists; 0: no need */
-	msec look;
-	unsigned long stamp; /* the higher, the later it typed or resized */
-	const char *refusal; /* to be told as soon as its mode is known */
-	int refusal_status, unsent;
-	unsigned short rows, cols;                   /* its own window; 0: not said */
-	unsigned char first[FRAME_FIRST], first_len; /* CLIENT_NEW: held until they decide */
-	char mode, watch, tty, resized;
+	struct session *session; /* 0 once detached from it, or refused */
+	enum client_mode mode;
+	enum client_phase phase;
+	enum client_input_state input;
 	char wary;     /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
-	char packets;  /* it has sent one */
-	char size_due; /* the window's, when its queue has room */
-	char welcomed;
-	char waits;  /* for the client to take something, when last looked at */
-	char talks;  /* its output has begun */
-	char replay; /* and is not past replay_end yet */
-	char eof;    /* no more input from it */
-	char fin;    /* nor anything else */
-	char ending; /* its last words are said */
-	char shut;   /* and written, and our side is shut */
-	char broken; /* out of memory, or it floods us */
+	char watch;    /* input, sizes and signals do not count */
+	char tty;      /* -I's: the invoking terminal */
+	char resized;  /* sizes came in the packets that are being read */
+	char size_due; /* the terminal's size is to be told when the queue has room */
+	char replay;   /* REPLAYED is to be told at replay_end */
+	char failed;   /* out of memory, or its queue overflowed */
+	unsigned char first_len,
+		first[FRAME_FIRST]; /* CLIENT_NEW: held until they decide the mode */
+	unsigned short rows, cols;  /* its own window; 0: not said */
+	int unsent;                 /* LINGERING: when last looked */
+	struct wire wire;
+	uint64_t pos; /* in the session's ring */
+	uint64_t replay_end;
+	uint64_t in_bytes, out_bytes, skipped;
+	uint64_t typed_to; /* position of its last byte in the session's input */
+	msec began;
+	msec first_at; /* when its first byte, later its first packet came */
+	msec typed_at;
+	msec read_at, spoke_at; /* last input of any kind; last unasked PONG */
+	msec since; /* it took something, or began to have something to take; 0: nothing is queued */
+	msec check_at; /* when to look whether it still exists, because it owes acknowledgements; 0: no need */
+	msec checked_at;
+	msec look_at;        /* LINGERING */
+	unsigned long stamp; /* the higher, the later it typed or resized */
+	struct tally *tally; /* may be 0 */
+	const char *refusal; /* to be told as soon as its mode is known */
+	int refusal_status;
 	char name[NET_TEXT];
 };
 
-/* It understands more than uWSGI's client does, and gets frames. */
-int say_extended(const struct client *c);
+/* Whether it speaks the extension, and gets packets. */
+int client_is_extended(const struct client *c);
 /* How many bytes wait for it, in the ring and behind that. */
-size_t say_pending(const struct client *c);
+size_t client_pending(const struct client *c);
 /* Writes what its socket takes now: whether anything moved, or -1 and errno. */
-int say_more(struct client *c);
+int client_write(struct client *c);
 /* A line for the person, from start to t->at: 0, or -1 when there is no room. */
-int say_notice(struct client *c, const struct text *t, const char *start);
-/* The session's window; when much waits already, size_due is set instead. */
-void say_size(struct client *c);
+int client_notice(struct client *c, const struct text *t, const char *start);
+/* A notice to every client that understands one. */
+void client_tell(struct session *s, const char *words);
+/* Tells it the session's window; when much is queued already, size_due is set instead. */
+void client_tell_size(struct client *c);
 
 /* ==== client_input.c: what a client says ==== */
 
-/* Does what these bytes say; -1 when they are no protocol, or on a bare TCP address HTTP or TLS. */
-int hear(struct client *c, const unsigned char *data, size_t n);
+/* Does what these bytes say; -1 when they violate the protocol, or are HTTP or TLS on a bare TCP address. */
+int client_input(struct client *c, const unsigned char *data, size_t n);
 /* No more bytes will come to tell its mode: a new one is raw. */
-void hear_nothing_more(struct client *c);
+void client_input_settled(struct client *c);
 /* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
  * doing it is. */
-void hear_size(struct session *s, const struct client *by);
+void client_size_changed(struct session *s, const struct client *by);
 /* The client's window is now this, as if it had said so. */
-void hear_window(struct client *c, const struct winsize *size);
+void client_window(struct client *c, const struct winsize *size);
 
 /* ==== client.c: a connection to a session ==== */
 
@@ -368,12 +364,12 @@ extern int client_alive; /* these and those that are still leaving */
 
 /* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
 struct client *client_open(int fd, struct session *s, const char *name, int mode);
-/* Makes a client that has just been opened keyed (wire_key()), and hears its first bytes. */
+/* Makes a client that has just been opened keyed (wire_key()), and takes its first bytes. */
 void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len);
 /* Wipes the keys of all clients, in a child. */
 void client_forget(void);
 /* Tells fd why in one line, as a notice when it understands that (waits for its HELLO, 1 s at most), and closes it.
- * Few are at it at once; the oldest has to go. */
+ * A few are at it at once; the oldest has to go. */
 struct client *client_refuse(int fd, const char *name, int mode, const char *why);
 /* The oldest client that is being refused is told now and closed; its descriptor is free from the next turn on.
  * 0: there was none. */
@@ -382,10 +378,37 @@ int client_evict(void);
 void client_dismiss(struct client *c, const char *why, int status);
 /* When a client that says nothing is served all the same. */
 msec client_silent_at(const struct client *c);
-/* A notice to every client that understands one. */
-void client_tell(struct session *s, const char *words);
-/* A session's feed(). */
+/* Gives new output to the clients that had all of it up to the position `before`. */
 void client_feed(struct session *s, uint64_t before);
+
+/* ==== session.c: a pty, the command on it, one output ring ==== */
+
+/* Descriptors that starting one takes at most: master, slave, the report's two ends, and two to join (-t). */
+enum { SESSION_FILES = 6 };
+
+/* Opens a pty and starts the command on it; f.err says whether, after exec. */
+struct failure session_start(struct session *s);
+/* The same without waiting for exec: *report is for session_told() when it is readable, or -1. */
+struct failure session_begin(struct session *s, int *report);
+/* 0: there is more to come.  1: the report is closed, and *f says whether the command was executed. */
+int session_told(struct session *s, int report, struct failure *f);
+/* The command's end as wait(2) told it. */
+void session_exited(struct session *s, int wait_status);
+/* HUP to the command's group, KILL 5 s later. */
+void session_hangup(struct session *s);
+/* Whether there is no master: not yet, or no more. */
+int session_closed(const struct session *s);
+/* Puts whole lines among the command's output, on lines of their own: 0, or -1 when there is no room for
+ * them now.  The other tells whether there is for SESSION_LINES bytes. */
+enum { SESSION_LINES = 2046 }; /* with a newline before it half of the smallest ring */
+int session_lines(struct session *s, const char *lines, size_t n);
+int session_has_room_for_lines(const struct session *s);
+
+/* ==== kmsg.c: the kernel's log ==== */
+
+/* The kernel's log from its beginning on comes out of this session as well (kmsg; Linux 3.5, else
+ * /proc/kmsg).  Without a log there is a warning. */
+void kmsg_open(struct session *s);
 
 /* ==== stats.c: one JSON object ==== */
 
@@ -434,8 +457,8 @@ struct server {
 	int (*sessions)(void); /* what -n counts; 0: clients */
 	long max;              /* -n; 0: none */
 	msec began;
-	char sized; /* by -s */
-	char alone; /* its only connection was there before it was: "-" */
+	char sized;             /* by -s */
+	char single_connection; /* its only connection was there before it was: "-" */
 	char foreground;
 	int unbegun;    /* sessions that have a client, but not their descriptors yet */
 	char listening; /* until server_unlisten() */
@@ -467,20 +490,20 @@ void server_end(void);
 
 /* ==== router_session.c: a session for every client ==== */
 
-enum { SEATS_MAX = 24 };
+enum { ROUTER_SESSIONS_MAX = 24 };
 
 /* changed() is told 1 when a session is to begin, which it can refuse (0), and -1 when it has ended. */
-void seat_init(int (*changed)(int change));
+void router_sessions_init(int (*changed)(int change));
 /* Takes a connection, which gets a session of its own; for server_listen(). */
-struct client *seat_open(int fd, const char *name, int mode);
+struct client *router_session_open(int fd, const char *name, int mode);
 /* When something is to be done about one of them; does it for all that are due. */
-msec seats_due(void);
-void seats_serve(void);
+msec router_sessions_due(void);
+void router_sessions_serve(void);
 /* Hangs up every session; one that has not begun is called off. */
-void seats_hangup(void);
+void router_sessions_hangup(void);
 /* Whichever session's command this was: its end as wait(2) told it. */
-void seats_reaped(pid_t pid, int wait_status);
+void router_sessions_reaped(pid_t pid, int wait_status);
 /* A JSON object for each, with a comma before it but behind a [, as far as there is room. */
-void seats_stats(struct text *t);
+void router_sessions_stats(struct text *t);
 
 #endif

@@ -1,28 +1,28 @@
 /* session.c: a pty, the command on it, and one output ring.
  *
- *	command <-> slave | master -> ring -> client positions
- *	                  | master <- in   <- what clients type
+ *	command <-> slave | master -> ring  -> client positions
+ *	                  | master <- input <- what clients type
  *
- * The client that has come furthest sets the pace: the master is read only as far as the ring has
- * room for that one, so the command waits and nothing is lost.  A slower one falls behind, and skips
- * once what it lacks is overwritten.  With nobody attached the command is never held back.
+ *	NEW --session_begin()--> RUNNING --the command was reaped--> DRAINING --the master is empty--> OVER
+ *	          |                 ^  ^                                ^                               |
+ *	          | -t              |  +----------- session_begin() (-R) -------------------------------+
+ *	          +----> OPENING ---+-----------------------------------+
+ *	                 the command's process opens the terminal
  *
- * A session is over when its command has ended and the master has nothing more to read; a background
- * process that goes on writing counts for at most DRAIN bytes (more than a terminal ever buffers).
+ * A session is over when its command has ended and the master has nothing more to read; output of a
+ * background process that goes on writing counts for at most DRAIN bytes (more than a terminal ever
+ * buffers).
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "server.h"
 
 enum {
 	DRAIN = 128 * 1024,
-	INPUT = 16384,     /* more than a client says at once */
-	BURST = 8,         /* short reads in a row, then they are gathered */
-	GATHER = 1,        /* ms */
-	READS = 16,        /* a turn: then the others */
+	SHORT_READS = 8,   /* in a row, before output is coalesced */
+	COALESCE = 1,      /* ms */
+	READS = 16,        /* a turn: then the other sources */
 	SHORT = 1024,      /* a read this short has probably emptied the master */
 	KILL_AFTER = 5000, /* ms from HUP to KILL */
 	COOL = 1000,       /* ms without output after which an empty ring gives its memory back */
@@ -34,178 +34,137 @@ static struct session *of(struct source *src)
 	return (struct session *)src;
 }
 
-/* The terminal is opened by the command's process, which has not shown it yet. */
-static int is_coming(const struct session *s)
+static void over(struct session *s)
 {
-	return CFG_JAIL && s->coming;
-}
-
-/* How much may be read: all of the ring while nobody listens; up to the only client's position; with
- * several up to half a ring ahead of the foremost, so that the others may be as far behind it. */
-static size_t room(const struct session *s)
-{
-	size_t half = s->ring.size / 2, left;
-	uint64_t pace = 0;
-	int talkers = 0;
-
-	for (const struct client *c = s->clients; c; c = c->next)
-		if (c->talks) {
-			talkers++;
-			pace = c->pos > pace ? c->pos : pace;
-		}
-	if (!talkers)
-		return s->ring.size;
-	if (pace < ring_oldest(&s->ring))
-		return 0; /* it has to skip first */
-	left = ring_room(&s->ring, pace);
-	return talkers == 1 ? left : left > half ? left - half : 0;
-}
-
-int session_held(const struct session *s)
-{
-	struct pollfd p = {.fd = s->pty.master, .events = POLLIN};
-
-	return !room(s) && (s->exited || poll(&p, 1, 0) > 0);
-}
-
-int session_takes_input(const struct session *s, uint64_t typed_to)
-{
-	return !s->in.len || (s->in_bytes - s->in.len >= typed_to && queue_room(&s->in) >= INPUT);
-}
-
-void session_input(struct session *s, const unsigned char *data, size_t n)
-{
-	ssize_t done = 0;
-
-	s->in_bytes += n;
-	s->burst = s->gather_until = 0; /* what comes now is an answer: it does not wait for more */
-	s->typed = n ? data[n - 1] : s->typed;
-	if (s->started && (session_closed(s) || s->exited))
-		return;
-	if (s->started && !s->in.len)
-		done = io_write(s->src.fd, data, n);
-	if (done < 0)
-		done = 0; /* hung up for a moment, or still to come: keep it */
-	if (queue_put(&s->in, data + done, n - done))
-		warn(s->command->argv[0], ": input lost: ", msg_errno());
-}
-
-static void drained(struct session *s)
-{
-	s->over = 1;
+	s->state = SESSION_OVER;
 	s->ended = loop_now;
 	close(s->pty.slave);
-	s->pty.slave = s->pty.master = -1;
-	s->coming = 0;
-	queue_close(&s->in);
-	loop_close(&s->src);
+	s->pty.slave = -1;
+	queue_close(&s->input);
+	loop_close(&s->pty.src);
 }
 
-/* Read what there is, give it to every client that had everything until now. */
-static void output(struct session *s)
+/* Reads into the ring what there is, at most READS times; the last read's result. */
+static ssize_t read_master(struct session *s, size_t *left)
 {
-	uint64_t before = s->ring.head;
-	size_t left = room(s);
 	ssize_t got = 0;
 
-	if (!s->replays && left == s->ring.size)
-		ring_rewind(&s->ring); /* everything was taken: a busy session keeps to few pages */
-
-	for (int i = 0; left && i < READS; i++) {
-		size_t n = left;
+	for (int i = 0; *left && i < READS; i++) {
+		size_t n = *left;
 		unsigned char *space = ring_space(&s->ring, &n);
 
-		got = io_read(s->src.fd, space, n);
+		got = io_read(s->pty.src.fd, space, n);
 		if (got <= 0)
 			break;
 		ring_put(&s->ring, got);
-		left -= got;
-		if (got < SHORT && !s->exited)
+		*left -= got;
+		if (got < SHORT && s->state == SESSION_RUNNING)
 			break;
 	}
-	if (s->exited)
+	return got;
+}
+
+/* Reads output and gives it to every client that had all of it until now. */
+static void output(struct session *s)
+{
+	uint64_t before = s->ring.head;
+	size_t left = session_room(s);
+	ssize_t got;
+	int is_short;
+
+	if (!s->shared && left == s->ring.size)
+		ring_rewind(&s->ring); /* everything was taken: a busy session keeps to few pages */
+	got = read_master(s, &left);
+	if (s->state == SESSION_DRAINING)
 		s->drain -= s->ring.head - before;
 	if (s->ring.head != before)
-		s->feed(s, before);
-	s->burst = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * GATHER ? s->burst + 1 : 0;
-	s->gather_until = s->burst > BURST ? loop_now + GATHER : 0;
+		client_feed(s, before);
+	is_short = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * COALESCE;
+	s->short_reads = is_short ? s->short_reads + 1 : 0;
+	s->coalesce_until = s->short_reads > SHORT_READS ? loop_now + COALESCE : 0;
 	s->read_at = loop_now;
-	s->warm = !s->replays;
-	if (s->exited && left && (got <= 0 || s->drain < 0))
-		drained(s);
+	s->ring_used = !s->shared;
+	if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0))
+		over(s);
 	else if (got < 0)
-		s->retry = loop_now + RETRY;
+		s->retry_at = loop_now + RETRY;
+}
+
+/* When the memory of a ring whose bytes were all taken goes back. */
+static msec release_at(const struct session *s)
+{
+	return s->ring_used && session_room(s) == s->ring.size ? s->read_at + COOL : NEVER;
 }
 
 static unsigned want(struct source *src, msec *due)
 {
 	struct session *s = of(src);
-	unsigned wants = s->in.len ? LOOP_WRITE : 0;
+	unsigned wants = s->input.len ? LOOP_WRITE : 0;
 
 	if (s->kill_at)
 		due_at(due, s->kill_at);
-	if (is_coming(s)) {
-		if (s->exited)
+	if (src->fd < 0) { /* the terminal has not arrived, or never will */
+		if (s->state == SESSION_DRAINING)
 			due_at(due, loop_now);
 		return 0;
 	}
-	if (s->warm && room(s) == s->ring.size)
-		due_at(due, s->read_at + COOL);
-	if (s->retry > loop_now) {
-		due_at(due, s->retry);
+	due_at(due, release_at(s));
+	if (s->retry_at > loop_now) {
+		due_at(due, s->retry_at);
 		return 0;
 	}
-	if (!room(s))
+	if (!session_room(s))
 		return wants;
-	if (s->gather_until > loop_now && !s->exited) {
-		due_at(due, s->gather_until);
+	if (s->coalesce_until > loop_now && s->state == SESSION_RUNNING) {
+		due_at(due, s->coalesce_until);
 		return wants;
 	}
-	if (s->exited)
-		due_at(due, loop_now); /* the end may be here already, and nothing readable */
+	if (s->state == SESSION_DRAINING)
+		due_at(due,
+			loop_now); /* the master may be empty, and then nothing makes it readable */
 	return wants | LOOP_READ;
 }
 
-/* It is another user's by now (su), and not ours to kill: without a master the kernel hangs it up.  A
- * ptyshim ends in any case. */
-static void let_go(struct session *s)
+/* The command is another user's by now (su), and may not be killed by us: without a master the kernel hangs
+ * it up.  A ptyshim ends in any case. */
+static void abandon(struct session *s)
 {
 	s->status = 128 + SIGKILL;
 	s->pty.pid = 0;
-	drained(s);
+	over(s);
 }
 
 static void ready(struct source *src, unsigned what)
 {
 	struct session *s = of(src);
+	int timed = what & LOOP_TIME && (s->state == SESSION_DRAINING || s->coalesce_until);
 
 	if (what & LOOP_WRITE)
-		io_flush(src->fd, &s->in);
-	if (what & LOOP_TIME && s->warm && room(s) == s->ring.size &&
-		loop_now >= s->read_at + COOL) {
+		io_flush(src->fd, &s->input);
+	if (what & LOOP_TIME && loop_now >= release_at(s)) {
 		ring_release(&s->ring);
-		s->warm = 0;
+		s->ring_used = 0;
 	}
-	if (what & LOOP_READ || (what & LOOP_TIME && (s->exited || s->gather_until)))
+	if (what & LOOP_READ || timed)
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
 		s->kill_at = 0;
 		if (pty_hangup(&s->pty, SIGKILL) && CFG_PTYROUTER)
-			let_go(s);
+			abandon(s);
 	}
 }
 
-/* One of our own devpts, or the one that has come. */
+/* A terminal of our own devpts, or the one that has arrived from the command's process. */
 static struct failure open_pty(struct session *s, int report)
 {
 	struct failure f = {0};
 
-	if (is_coming(s))
+	if (report >= 0)
 		f = pty_arrived(&s->pty, &s->size, report);
 	else if (pty_open(&s->pty, &s->size))
 		f = (struct failure){pty_what, errno};
-	if (!f.err && CFG_CONSOLE && s->opened)
-		f = s->opened(&s->pty);
+	if (!f.err && CFG_CONSOLE && s->takes_console)
+		f = console_take(&s->pty);
 	if (f.err)
 		pty_close(&s->pty);
 	return f;
@@ -216,42 +175,38 @@ struct failure session_begin(struct session *s, int *report)
 	struct failure f = {0};
 
 	*report = -1;
-	s->src.fd = -1;
-	s->started = 1;
 	s->began = loop_now;
+	s->state = SESSION_OVER;
 	if (s->env && s->env_len > SESSION_ENV)
 		return (struct failure){"environment", E2BIG};
-	s->coming = pty_comes();
-	if (!is_coming(s))
+	if (!pty_comes())
 		f = open_pty(s, -1);
 	if (f.err)
 		return f;
 	*report = pty_spawn(&s->pty, s->command, s->env, &f);
 	if (*report < 0) {
-		s->coming = 0;
 		pty_close(&s->pty);
 		return f;
 	}
-	s->exited = s->over = 0;
-	s->drain = s->kill_at = s->retry = s->gather_until = 0;
-	s->src = (struct source){.fd = s->pty.master, .want = want, .ready = ready};
-	loop_add(&s->src);
+	s->state = pty_comes() ? SESSION_OPENING : SESSION_RUNNING;
+	s->drain = s->kill_at = s->retry_at = s->coalesce_until = 0;
+	s->pty.src = (struct source){.fd = s->pty.src.fd, .want = want, .ready = ready};
+	loop_add(&s->pty.src);
 	return f;
 }
 
 int session_told(struct session *s, int report, struct failure *f)
 {
-	if (!is_coming(s)) {
+	if (!CFG_JAIL || s->state != SESSION_OPENING) {
 		*f = pty_spawned(report);
 		return 1;
 	}
 	*f = open_pty(s, report);
-	if (f->err) { /* its process ends by itself, or when the report is closed */
+	if (f->err) { /* the command's process ends by itself, or when the report is closed */
 		close(report);
 		return 1;
 	}
-	s->coming = 0;
-	s->src.fd = s->pty.master;
+	s->state = SESSION_RUNNING;
 	pty_go(&s->pty, report);
 	return 0;
 }
@@ -271,16 +226,16 @@ struct failure session_start(struct session *s)
 void session_exited(struct session *s, int wait_status)
 {
 	s->status = sig_status(wait_status);
-	s->exited = 1;
+	s->state = SESSION_DRAINING;
 	s->pty.pid = 0;
 	s->drain = DRAIN;
 	s->kill_at = 0;
-	s->retry = 0;
+	s->retry_at = 0;
 }
 
 void session_hangup(struct session *s)
 {
-	if (s->exited || s->kill_at || session_closed(s))
+	if (s->state == SESSION_NEW || s->state >= SESSION_DRAINING || s->kill_at)
 		return;
 	pty_hangup(&s->pty, SIGHUP);
 	s->kill_at = loop_now + KILL_AFTER;
@@ -288,36 +243,23 @@ void session_hangup(struct session *s)
 
 int session_closed(const struct session *s)
 {
-	return !s->src.linked;
+	return !s->pty.src.linked;
 }
 
-void session_resize(struct session *s, const struct winsize *size)
+int session_has_room_for_lines(const struct session *s)
 {
-	s->size = *size;
-	if (s->pty.master >= 0)
-		pty_resize(&s->pty, size);
+	return session_room(s) >= SESSION_LINES + 2;
 }
 
-void session_signal(struct session *s, int sig)
-{
-	if (s->pty.master >= 0 && s->started && !s->exited)
-		pty_signal(&s->pty, sig);
-}
-
-int session_hears(const struct session *s)
-{
-	return room(s) >= SESSION_LINES + 2;
-}
-
-int session_say(struct session *s, const char *lines, size_t n)
+int session_lines(struct session *s, const char *lines, size_t n)
 {
 	uint64_t before = s->ring.head;
 
-	if (room(s) < n + 2)
+	if (session_room(s) < n + 2)
 		return -1;
 	if (ring_last(&s->ring) != '\n')
 		ring_copy(&s->ring, "\r\n", 2);
 	ring_copy(&s->ring, lines, n);
-	s->feed(s, before);
+	client_feed(s, before);
 	return 0;
 }

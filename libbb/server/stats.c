@@ -93,15 +93,15 @@ void stats_socket(struct text *t, const char *addr, const char *mode, const stru
 
 static void one_client(struct text *t, const struct client *c)
 {
-	static const char *const modes[] = {"new", "raw", "framed", "extended"};
+	static const char *const modes[] = {"new", "raw", "framed", "framed", "extended"};
 
 	text_str(t, "{\"peer\":");
 	stats_str(t, c->name);
 	text_str(t, ",\"mode\":");
 	stats_str(t, modes[(int)c->mode]);
-	stats_num(t, "idle", (loop_now - c->typed) / 1000);
-	stats_num(t, "in", c->in);
-	stats_num(t, "out", c->out);
+	stats_num(t, "idle", (loop_now - c->typed_at) / 1000);
+	stats_num(t, "in", c->in_bytes);
+	stats_num(t, "out", c->out_bytes);
 	stats_num(t, "skipped", c->skipped);
 	text_str(t, c->watch ? ",\"watch\":true}" : ",\"watch\":false}");
 }
@@ -112,7 +112,7 @@ void stats_session(struct text *t, const struct session *s)
 	struct text tty = {name, name + sizeof name - 1};
 	unsigned n;
 
-	if (s->pty.master >= 0 && !ioctl(s->pty.master, TIOCGPTN, &n)) {
+	if (s->pty.src.fd >= 0 && !ioctl(s->pty.src.fd, TIOCGPTN, &n)) {
 		text_str(&tty, "/dev/pts/");
 		text_num(&tty, n);
 	}
@@ -166,7 +166,7 @@ static void ready(struct source *src, unsigned what)
 		loop_close(src);
 }
 
-static void bury(struct source *src)
+static void freed(struct source *src)
 {
 	struct asker *a = (struct asker *)src;
 
@@ -197,7 +197,7 @@ struct text *stats_begin(int fd)
 		close(fd);
 		return 0;
 	}
-	a->src = (struct source){.fd = fd, .want = want, .ready = ready, .bury = bury};
+	a->src = (struct source){.fd = fd, .want = want, .ready = ready, .freed = freed};
 	a->at = a->start;
 	text = (struct text){a->start, a->start + SIZE - 4};
 	current = a;

@@ -132,7 +132,7 @@ static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t 
 	for (int i = 0; !bad && from < size; i++) {
 		size_t to = pieces ? cut(cuts, i, from, size) : size;
 
-		bad = hear(&c, data + from, to - from);
+		bad = client_input(&c, data + from, to - from);
 		from = to;
 	}
 	last = c.broken ? -2 : c.mode;

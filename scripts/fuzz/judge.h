@@ -1,6 +1,6 @@
 /* judge.h: reads along what a peer says, byte by byte, and knows what has to be typed
  *
- * It stands in for hear() and session_input(), calls the real ones, and compares.
+ * It stands in for client_input() and session_input(), calls the real ones, and compares.
  */
 
 static void judge_typed(struct judge *j, const struct client *c, unsigned char byte)
@@ -81,10 +81,10 @@ static void judge(struct judge *j, const struct client *c, const unsigned char *
 			judge_typed(j, c, *data);
 }
 
-int __real_hear(struct client *c, const unsigned char *data, size_t n);
-int __wrap_hear(struct client *c, const unsigned char *data, size_t n);
-void __real_hear_nothing_more(struct client *c);
-void __wrap_hear_nothing_more(struct client *c);
+int __real_client_input(struct client *c, const unsigned char *data, size_t n);
+int __wrap_client_input(struct client *c, const unsigned char *data, size_t n);
+void __real_client_input_settled(struct client *c);
+void __wrap_client_input_settled(struct client *c);
 void __real_session_input(struct session *s, const unsigned char *data, size_t n);
 void __wrap_session_input(struct session *s, const unsigned char *data, size_t n);
 
@@ -105,32 +105,32 @@ static void heard(const struct client *c, struct peer *p)
 	check_env();
 }
 
-int __wrap_hear(struct client *c, const unsigned char *data, size_t n)
+int __wrap_client_input(struct client *c, const unsigned char *data, size_t n)
 {
 	struct peer *p;
 	int bad;
 
 	if (c->src.fd < FD_BASE)
-		return __real_hear(c, data, n);
+		return __real_client_input(c, data, n);
 	p = peer_of(c);
 	assert(n <= p->said.len && !memcmp(p->said.data + p->said.off, data, n));
 	stream_take(&p->said, 0, n);
 	due_len = due_off = 0;
 	judge(&p->judge, c, data, n);
-	bad = __real_hear(c, data, n);
+	bad = __real_client_input(c, data, n);
 	assert(bad == (p->judge.bad || c->broken ? -1 : 0));
 	heard(c, p);
 	return bad;
 }
 
-void __wrap_hear_nothing_more(struct client *c)
+void __wrap_client_input_settled(struct client *c)
 {
 	struct peer *p = peer_of(c);
 
 	due_len = due_off = 0;
 	if (p->judge.mode == CLIENT_NEW)
 		judge_raw(&p->judge, c);
-	__real_hear_nothing_more(c);
+	__real_client_input_settled(c);
 	heard(c, p);
 }
 

@@ -11,8 +11,8 @@
  *
  * The functions that this target or kernel.h stands in for, one way or the other:
  * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt accept4 prctl _Fork
- * wrap tcgetpgrp pgrp_signal kill random_bytes random_wait hear hear_nothing_more session_input noise_unseal
- * wrap sock_listen given_close_others br_ec_c25519_m31
+ * wrap tcgetpgrp pgrp_signal kill random_bytes random_wait hear client_input_settled session_input noise_unseal
+ * wrap sock_listen inherit_close_others br_ec_c25519_m31
  */
 #include <bearssl.h>
 #include <stdint.h>
