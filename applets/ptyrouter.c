@@ -1,11 +1,11 @@
 /* ptyrouter: run a command under a new pseudoterminal for every connection
  *
- * A keeper and its workers.  The keeper opens the sockets, never accepts, and holds up the workers:
+ * A supervisor and its workers.  The supervisor opens the sockets, never accepts, and holds up the workers:
  * it starts -j of them, another whenever all are full, and a new one for one that died.  A worker
- * accepts and serves up to SEATS sessions (router_session.c); few enough that select() costs an idle session's
+ * accepts and serves up to SESSIONS sessions (router_session.c); few enough that select() costs an idle session's
  * neighbours next to nothing, and what goes wrong in it takes few other sessions along.
  *
- *	keeper --- control socket --- worker: sessions, one client each
+ *	supervisor --- control socket --- worker: sessions, one client each
  *	   \------ control socket --- worker: ...
  *
  * On the control socket a worker says that it is full, and answers a question for statistics with
@@ -28,8 +28,8 @@
 #include "server/server.h"
 
 enum {
-	SEATS = 16,
-	WORKERS = 256,   /* times SEATS: as many as the kernel has pseudoterminals (4096) */
+	SESSIONS = 16,
+	WORKERS = 256,   /* times SESSIONS: as many as the kernel has pseudoterminals (4096) */
 	GIVE_UP = 10000, /* ms: KILL comes 5 s after HUP, and 5 s to flush */
 	YOUNG = 1000,    /* ms: a worker that dies so soon is not replaced at once */
 	ANSWER = 1000,   /* ms for a worker to answer */
@@ -58,25 +58,8 @@ static int all_sessions(void)
 
 static struct slot *own;
 static struct source control = {.fd = -1};
-static struct queue answers; /* to the keeper */
-
-/* A full worker accepts no more, not even in this turn, and says so: the keeper starts another. */
-static int count_session(int change)
-{
-	int total = __atomic_add_fetch(&shared->total, change, __ATOMIC_RELAXED);
-	char full;
-
-	if (change > 0 && server.max && total > server.max) { /* another worker was faster */
-		__atomic_sub_fetch(&shared->total, change, __ATOMIC_RELAXED);
-		return 0;
-	}
-	own->sessions += change;
-	full = own->sessions >= SEATS;
-	if (full && !server.paused)
-		queue_put(&answers, "F", 1);
-	server.paused = full;
-	return 1;
-}
+static struct queue answers; /* to the supervisor */
+static char told_full;
 
 static int may_leave(void)
 {
@@ -94,38 +77,47 @@ static int may_leave(void)
 		const struct slot *w = &shared->worker[i];
 
 		workers += w->pid > 0;
-		room |= w->pid > 0 && w != own && w->sessions < SEATS;
+		room |= w->pid > 0 && w != own && w->sessions < SESSIONS;
 	}
 	return workers > jobs && room;
 }
 
-static unsigned worker_want(struct source *src, msec *due)
+static unsigned life_want(struct source *src, msec *due)
 {
 	(void)src;
 	if (ending)
 		due_at(due, ending + GIVE_UP);
-	if (may_leave())
+	if (may_leave() || server.paused != told_full)
 		due_at(due, loop_now);
 	due_at(due, router_sessions_due());
 	return 0;
 }
 
-static void worker_ready(struct source *src, unsigned what)
+/* A full worker says so: the supervisor starts another. */
+static void tell_full(void)
+{
+	if (server.paused && !told_full)
+		queue_put(&answers, "F", 1);
+	told_full = server.paused;
+}
+
+static void life_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
 	router_sessions_serve();
+	tell_full();
 	if (may_leave() || (ending && loop_now >= ending + GIVE_UP)) {
-		server_unlisten(); /* in this turn too */
+		listeners_close(); /* in this turn too */
 		loop_stop();
 	}
 }
 
-static struct source worker = {.fd = -1, .want = worker_want, .ready = worker_ready};
+static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
 
 static void worker_end(void)
 {
 	ending = loop_now;
-	server_unlisten();
+	listeners_close();
 	router_sessions_hangup();
 }
 
@@ -158,7 +150,7 @@ static void control_ready(struct source *src, unsigned what)
 	n = io_read(src->fd, &question, 1);
 	if (n > 0) {
 		answer_stats();
-	} else if (n < 0) { /* the keeper is gone */
+	} else if (n < 0) { /* the supervisor is gone */
 		loop_close(src);
 		worker_end();
 	}
@@ -168,10 +160,10 @@ static void serve(struct slot *slot, void (*stats)(struct text *))
 {
 	own = slot;
 	pgrp_open();
-	loop_add(&worker);
-	router_sessions_init(count_session);
+	loop_add(&life);
+	router_sessions_init(&(struct router_load){&shared->total, &slot->sessions, SESSIONS});
 	server_signals(worker_end, router_sessions_reaped, 0);
-	server_accept(1, stats);
+	listeners_accept(1, stats);
 }
 
 static _Noreturn void work(struct slot *slot, int fd)
@@ -187,7 +179,7 @@ static _Noreturn void work(struct slot *slot, int fd)
 	_exit(0);
 }
 
-/* ==== a worker without a keeper: for the one connection it was started with ==== */
+/* ==== a worker without a supervisor: for the one connection it was started with ==== */
 
 static void tell_stats(struct text *t)
 {
@@ -203,13 +195,13 @@ static void serve_one(void)
 	server_end();
 }
 
-/* ==== the keeper ==== */
+/* ==== the supervisor ==== */
 
-static struct hand {
+static struct worker {
 	struct source src; /* the control socket */
 	msec started;
 	char answering;
-} hands[WORKERS] LARGE;
+} workers[WORKERS] LARGE;
 
 static msec wait_until, asked_at;
 static struct text *report; /* statistics being gathered, */
@@ -232,7 +224,7 @@ static int alive(void)
 static int full(void)
 {
 	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i) && shared->worker[i].sessions < SEATS)
+		if (is_alive(i) && shared->worker[i].sessions < SESSIONS)
 			return 0;
 	return 1;
 }
@@ -248,7 +240,7 @@ static int missing(void)
 static void ask_next(void)
 {
 	while (++asking < WORKERS)
-		if (is_alive(asking) && io_write(hands[asking].src.fd, "S", 1) == 1) {
+		if (is_alive(asking) && io_write(workers[asking].src.fd, "S", 1) == 1) {
 			asked_at = loop_now;
 			return;
 		}
@@ -257,11 +249,11 @@ static void ask_next(void)
 }
 
 /* 'F', a worker is full: the wake-up is all.  'S' and its sessions, a comma before each, up to NUL. */
-static void hear_worker(struct hand *h, const char *data, size_t n)
+static void worker_said(struct worker *h, const char *data, size_t n)
 {
 	for (; n; data++, n--) {
 		char one[2] = {*data, '\0'};
-		int current = report && h == &hands[asking];
+		int current = report && h == &workers[asking];
 
 		if (!h->answering) {
 			h->answering = *data == 'S';
@@ -284,25 +276,25 @@ static void ask_workers(struct text *t)
 
 /* ---- the workers' lives ---- */
 
-static unsigned hand_want(struct source *src, msec *due)
+static unsigned worker_want(struct source *src, msec *due)
 {
 	(void)src, (void)due;
 	return LOOP_READ;
 }
 
-static void hand_ready(struct source *src, unsigned what)
+static void worker_ready(struct source *src, unsigned what)
 {
 	char buf[4096];
 	ssize_t n = io_read(src->fd, buf, sizeof buf);
 
 	(void)what;
 	if (n > 0)
-		hear_worker((struct hand *)src, buf, n);
+		worker_said((struct worker *)src, buf, n);
 	else if (n < 0)
 		loop_close(src);
 }
 
-static void keeper_reaped(pid_t pid, int status)
+static void supervisor_reaped(pid_t pid, int status)
 {
 	(void)status;
 	for (int i = 0; i < WORKERS; i++) {
@@ -311,16 +303,16 @@ static void keeper_reaped(pid_t pid, int status)
 		if (slot->pid != pid)
 			continue;
 		__atomic_sub_fetch(&shared->total, slot->sessions, __ATOMIC_RELAXED);
-		if (loop_now - hands[i].started < YOUNG)
+		if (loop_now - workers[i].started < YOUNG)
 			wait_until = loop_now + YOUNG;
 		*slot = (struct slot){0};
-		loop_close(&hands[i].src);
+		loop_close(&workers[i].src);
 		if (report && i == asking)
 			ask_next();
 	}
 }
 
-static unsigned keeper_want(struct source *src, msec *due)
+static unsigned supervisor_want(struct source *src, msec *due)
 {
 	(void)src;
 	if (ending)
@@ -333,7 +325,7 @@ static unsigned keeper_want(struct source *src, msec *due)
 }
 
 /* A new worker is forked outside the loop, which it will turn for itself. */
-static void keeper_ready(struct source *src, unsigned what)
+static void supervisor_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
 	if (report && loop_now >= asked_at + ANSWER)
@@ -343,31 +335,31 @@ static void keeper_ready(struct source *src, unsigned what)
 		loop_stop();
 }
 
-static struct source keeper = {.fd = -1, .want = keeper_want, .ready = keeper_ready};
+static struct source supervisor = {.fd = -1, .want = supervisor_want, .ready = supervisor_ready};
 
-static void keeper_end(void)
+static void supervisor_end(void)
 {
 	if (!ending)
 		ending = loop_now;
-	server_unlisten();
+	listeners_close();
 	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i) && !hands[i].src.closed)
-			shutdown(hands[i].src.fd,
+		if (is_alive(i) && !workers[i].src.closed)
+			shutdown(workers[i].src.fd,
 				SHUT_WR); /* not TERM, which it may ignore as we do */
 }
 
-static int free_hand(void)
+static int free_worker(void)
 {
 	int i = 0;
 
-	while (i < WORKERS && (is_alive(i) || hands[i].src.linked))
+	while (i < WORKERS && (is_alive(i) || workers[i].src.linked))
 		i++;
 	return i;
 }
 
-static void hire(void)
+static void worker_spawn(void)
 {
-	int fd[2], i = free_hand();
+	int fd[2], i = free_worker();
 	struct slot *slot = &shared->worker[i];
 	pid_t pid;
 
@@ -378,8 +370,8 @@ static void hire(void)
 	pid = _Fork();
 	if (!pid) {
 		for (int k = 0; k < WORKERS; k++) /* not is_alive(): by now that may be us */
-			if (hands[k].src.linked)
-				close(hands[k].src.fd);
+			if (workers[k].src.linked)
+				close(workers[k].src.fd);
 		close(fd[0]);
 		work(slot, fd[1]);
 	}
@@ -390,9 +382,10 @@ static void hire(void)
 	}
 	slot->pid = pid;
 	wait_until = 0;
-	hands[i] = (struct hand){.src = {.fd = fd[0], .want = hand_want, .ready = hand_ready}};
-	hands[i].started = loop_now;
-	loop_add(&hands[i].src);
+	workers[i] =
+		(struct worker){.src = {.fd = fd[0], .want = worker_want, .ready = worker_ready}};
+	workers[i].started = loop_now;
+	loop_add(&workers[i].src);
 }
 
 int ptyrouter_main(char **argv, const char *options)
@@ -421,13 +414,13 @@ int ptyrouter_main(char **argv, const char *options)
 	}
 	command_find(&server.command);
 	server_start();
-	server_signals(keeper_end, keeper_reaped, 0);
-	loop_add(&keeper);
-	server_accept(0, ask_workers);
+	server_signals(supervisor_end, supervisor_reaped, 0);
+	loop_add(&supervisor);
+	listeners_accept(0, ask_workers);
 	server_ready();
 	do {
 		while (missing() && loop_now >= wait_until)
-			hire();
+			worker_spawn();
 		loop_run();
 	} while (!ending || (alive() && loop_now < ending + GIVE_UP + 1000));
 	for (int i = 0; i < WORKERS; i++)

@@ -110,7 +110,7 @@ static void life_ready(struct source *src, unsigned what)
 		return;
 	}
 	if (session_closed(&session) && !waiting())
-		server_unlisten();
+		listeners_close();
 	if (finished() || loop_now >= end_at())
 		loop_stop();
 }
@@ -226,7 +226,7 @@ int ptyshim_main(char **argv, const char *options)
 	session.pty.src.fd = session.pty.slave = -1;
 	if (!CFG_SUPERVISED || !server.single_connection)
 		begin();
-	server_accept(1, CFG_STATS ? tell_stats : 0);
+	listeners_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();
 	if (is_interactive())
 		join_terminal();

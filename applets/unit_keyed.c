@@ -71,14 +71,14 @@ static int print_example(void)
 	noise_begin(&responder, psk, banner, sizeof banner);
 	count_up(random, sizeof random, 0x40);
 	print_hex("e", random, sizeof random);
-	noise_ask(&initiator, random, asked);
+	noise_initiate(&initiator, random, asked);
 	print_hex("hello", asked, sizeof asked);
 	count_up(random, sizeof random, 0x60);
 	print_hex("e", random, sizeof random);
-	if (noise_answer(&responder, random, asked, answered))
+	if (noise_respond(&responder, random, asked, answered))
 		return -1;
 	print_hex("answer", answered, sizeof answered);
-	return noise_agree(&initiator, answered) ||
+	return noise_finish(&initiator, answered) ||
 	       print_record("record", &initiator, &responder, first, sizeof first) ||
 	       print_record("record", &responder, &initiator, welcome, sizeof welcome - 1);
 }

@@ -56,7 +56,7 @@ static void asks(struct pair *p, const unsigned char psk[NOISE_KEY], unsigned ch
 	fill(random, sizeof random, (unsigned char)(seed + 1));
 	noise_begin(&p->client, psk, banner, sizeof banner);
 	noise_begin(&p->server, noise_key, banner, sizeof banner);
-	noise_ask(&p->client, random, hello);
+	noise_initiate(&p->client, random, hello);
 }
 
 static int answers(struct pair *p, unsigned char *asked, unsigned char *hello)
@@ -64,7 +64,7 @@ static int answers(struct pair *p, unsigned char *asked, unsigned char *hello)
 	unsigned char random[NOISE_KEY];
 
 	fill(random, sizeof random, 99);
-	return noise_answer(&p->server, random, asked, hello);
+	return noise_respond(&p->server, random, asked, hello);
 }
 
 static int meets(struct pair *p, const unsigned char psk[NOISE_KEY])
@@ -72,7 +72,7 @@ static int meets(struct pair *p, const unsigned char psk[NOISE_KEY])
 	unsigned char asked[NOISE_HELLO], answered[NOISE_HELLO];
 
 	asks(p, psk, 1, asked);
-	return answers(p, asked, answered) || noise_agree(&p->client, answered) ? -1 : 0;
+	return answers(p, asked, answered) || noise_finish(&p->client, answered) ? -1 : 0;
 }
 
 /* A refusal is for good and leaves nothing behind. */
@@ -155,7 +155,7 @@ static int bit_refused(struct pair *p, int where, unsigned bit)
 	if (answers(p, asked, answered))
 		return where != 1 && is_over(&p->server);
 	answered[bit / 8] ^= mask;
-	return where == 1 && noise_agree(&p->client, answered) && is_over(&p->client);
+	return where == 1 && noise_finish(&p->client, answered) && is_over(&p->client);
 }
 
 static void noise_bits(void)
@@ -242,7 +242,7 @@ static void noise_order(void)
 		"noise", "a second handshake");
 	asks(&p, noise_key, 1, asked);
 	memcpy(old, asked, sizeof old);
-	check(noise_agree(&p.client, old) && is_over(&p.client), "noise", "a message sent back");
+	check(noise_finish(&p.client, old) && is_over(&p.client), "noise", "a message sent back");
 	asks(&p, noise_key, 1, asked);
 	check(noise_encrypt(&p.client, record, 0) && is_over(&p.client), "noise", "a record early");
 
@@ -407,9 +407,9 @@ static int vector_holds(const char *at, const char *end)
 		return 0;
 	noise_begin(&p.client, psk, prologue, size < 0 ? 0 : size);
 	noise_begin(&p.server, psk, prologue, size < 0 ? 0 : size);
-	if (noise_ask(&p.client, init, asked) || memcmp(asked + 2, first, 48) ||
-		noise_answer(&p.server, resp, asked, answered) ||
-		memcmp(answered + 2, second, 48) || noise_agree(&p.client, answered))
+	if (noise_initiate(&p.client, init, asked) || memcmp(asked + 2, first, 48) ||
+		noise_respond(&p.server, resp, asked, answered) ||
+		memcmp(answered + 2, second, 48) || noise_finish(&p.client, answered))
 		return 0;
 	return vector_passes(at, end, message[0], &p.client, &p.server) &&
 	       vector_passes(at, end, message[1], &p.server, &p.client);

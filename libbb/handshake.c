@@ -1,23 +1,23 @@
 /* handshake.c: how a keyed connection begins, before anybody is a client.
  *
- *	server: SPEAKS (nonce) -> HEARS (hello, answers) -> PROVES (first record) -> done()
+ *	server: SEND_BANNER (nonce) -> WAIT_HELLO (hello, answers) -> WAIT_PROOF (first record) -> done()
  *	            \                |  \-- no hello, no key ----> LINGERS -> OVER
  *	             \---------------+-- too many, too slow -----> OVER
- *	client: READS (banner, asks) -> AGREES (answer) -> done()
+ *	client: WAIT_BANNER (banner, asks) -> WAIT_ANSWER (answer) -> done()
  *
- * A stranger costs the server one of few places, no session and no process, for ten seconds at most.
+ * A stranger costs the server one of few slots, no session and no process, for ten seconds at most.
  * When all are taken the oldest connection of the address that has most goes, and never the newest:
  * neither silence nor a flood from one address keeps the owner out, who comes from another.  Only the
  * first good record proves that the client has the key and lives, but a good hello proves the key: who
  * sent one goes last.
  *
  * A hello that is none, or of another key, is answered with nothing but the end of the stream: that is
- * how a client knows it for judged.  Whoever is closed unjudged, for want of a place or of random numbers, is
+ * how a client knows it for judged.  Whoever is closed unjudged, for want of a slot_take or of random numbers, is
  * told so first, in a line that cannot be an answer: an answer's first byte is 0.  A reset, or an end that
  * comes before the hello was acknowledged, is no judgement either.
  *
  * The line of a visitor who types before he reads would be lost with a reset (RFC 1122, 4.2.2.13), so what
- * he types is read and dropped for a while; few linger so, in places of their own.
+ * he types is read and dropped for a while; few linger so, in slots of their own.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,7 +28,7 @@
 enum {
 	PENDING = 8,
 	LINGERING = 8,
-	PLACES = PENDING + LINGERING +
+	SLOTS = PENDING + LINGERING +
 		 64,          /* and those that are closed, but not buried before the next turn */
 	PATIENCE = 10000,     /* ms */
 	LINGER = 2000,        /* ms, */
@@ -37,12 +37,12 @@ enum {
 	COMPLAIN = 10000,     /* ms between lines about strangers */
 };
 
-enum { OVER, SPEAKS, HEARS, PROVES, LINGERS, READS, AGREES };
+enum { OVER, SEND_BANNER, WAIT_HELLO, WAIT_PROOF, LINGERS, WAIT_BANNER, WAIT_ANSWER };
 
-struct shake {
+struct handshake {
 	struct source src; /* first member */
 	struct noise noise;
-	struct queue rx; /* PROVES: a part of the first record */
+	struct queue rx; /* WAIT_PROOF: a part of the first record */
 	msec began, look;
 	unsigned long number; /* in the order of coming */
 	int mode;
@@ -58,7 +58,7 @@ struct shake {
 };
 
 static unsigned char key[NOISE_KEY];
-static struct shake places[PLACES] LARGE;
+static struct handshake slots[SLOTS] LARGE;
 static handshake_result *on_done;
 static void (*on_failed)(const char *why);
 static char chatty;
@@ -85,21 +85,21 @@ void handshake_start(int verbose)
 void handshake_forget(void)
 {
 	explicit_bzero(key, sizeof key);
-	for (struct shake *s = places; s < places + PLACES; s++)
+	for (struct handshake *s = slots; s < slots + SLOTS; s++)
 		if (s->src.linked)
 			noise_close(&s->noise);
 }
 
 /* ---- the ways out ---- */
 
-static void close_now(struct shake *s)
+static void close_now(struct handshake *s)
 {
 	noise_close(&s->noise);
 	loop_close(&s->src);
 	s->state = OVER;
 }
 
-static void complain(const struct shake *s, const char *why)
+static void complain(const struct handshake *s, const char *why)
 {
 	static msec complained;
 
@@ -110,7 +110,7 @@ static void complain(const struct shake *s, const char *why)
 }
 
 /* Whoever has the key waits for a record: the frames WELCOME (202), NOTICE (201), AGAIN (109). */
-static void tell_proved(struct shake *s)
+static void tell_proved(struct handshake *s)
 {
 	static const char said[] = "\0\10\0\312ptybox/1"
 				   "\0\26\0\311the server is too busy"
@@ -123,23 +123,23 @@ static void tell_proved(struct shake *s)
 }
 
 /* Closed unjudged, and told so; for `why` it is reported. */
-static void turn_away(struct shake *s, const char *why)
+static void turn_away(struct handshake *s, const char *why)
 {
 	complain(s, why);
-	if (s->state == PROVES)
+	if (s->state == WAIT_PROOF)
 		tell_proved(s);
 	else
 		io_write(s->src.fd, busy, sizeof busy - 1);
 	close_now(s);
 }
 
-static void failed(struct shake *s, const char *why)
+static void failed(struct handshake *s, const char *why)
 {
 	close_now(s);
 	on_failed(why);
 }
 
-static void done(struct shake *s, const unsigned char *first, size_t n)
+static void done(struct handshake *s, const unsigned char *first, size_t n)
 {
 	int fd = s->src.fd;
 
@@ -152,39 +152,39 @@ static void done(struct shake *s, const unsigned char *first, size_t n)
 
 /* ---- too many ---- */
 
-static int pending(const struct shake *s)
+static int pending(const struct handshake *s)
 {
-	return s->state >= SPEAKS && s->state <= PROVES;
+	return s->state >= SEND_BANNER && s->state <= WAIT_PROOF;
 }
 
 /* How many come from where this one does; among addresses that have as many their neighbours decide. */
-static int crowd(const struct shake *s)
+static int crowd(const struct handshake *s)
 {
 	int n = 0;
 
-	for (const struct shake *o = places; o < places + PLACES; o++) {
+	for (const struct handshake *o = slots; o < slots + SLOTS; o++) {
 		uint64_t differ = o->home ^ s->home;
 
-		if (o->state != OVER && o->state != PROVES && pending(o) == pending(s) &&
+		if (o->state != OVER && o->state != WAIT_PROOF && pending(o) == pending(s) &&
 			!(differ >> 16))
-			n += differ ? 1 : PLACES;
+			n += differ ? 1 : SLOTS;
 	}
 	return n;
 }
 
 /* Of those that are pending, or of those that linger, the one that has to go: of the crowd the oldest, and
  * not the newest when there is another. */
-static struct shake *first_to_go(struct shake *newest)
+static struct handshake *first_to_go(struct handshake *newest)
 {
-	struct shake *first = newest;
+	struct handshake *first = newest;
 	int most = -1;
 
-	for (struct shake *s = places; s < places + PLACES; s++) {
+	for (struct handshake *s = slots; s < slots + SLOTS; s++) {
 		int n;
 
 		if (s == newest || s->state == OVER || pending(s) != pending(newest))
 			continue;
-		n = s->state == PROVES ? 0 : crowd(s);
+		n = s->state == WAIT_PROOF ? 0 : crowd(s);
 		if (n < most || (n == most && (long)(s->number - first->number) > 0))
 			continue;
 		most = n;
@@ -197,7 +197,7 @@ static int count(int are_pending)
 {
 	int n = 0;
 
-	for (const struct shake *s = places; s < places + PLACES; s++)
+	for (const struct handshake *s = slots; s < slots + SLOTS; s++)
 		n += s->state != OVER && pending(s) == are_pending;
 	return n;
 }
@@ -230,7 +230,7 @@ static int random_or_wait(void *buf, size_t n)
 
 /* ---- the server ---- */
 
-static void speak(struct shake *s)
+static void send_banner(struct handshake *s)
 {
 	unsigned char nonce[NOISE_NONCE];
 
@@ -242,13 +242,13 @@ static void speak(struct shake *s)
 	}
 	noise_banner(s->banner, nonce);
 	s->began = loop_now;
-	s->state = HEARS;
+	s->state = WAIT_HELLO;
 	if (io_write(s->src.fd, s->banner, sizeof s->banner) != (ssize_t)sizeof s->banner)
 		close_now(s);
 }
 
 /* Our side ends; what still comes from the other is dropped.  The oldest that linger make room. */
-static void linger(struct shake *s, const char *why)
+static void linger(struct handshake *s, const char *why)
 {
 	complain(s, why);
 	noise_close(&s->noise);
@@ -261,7 +261,7 @@ static void linger(struct shake *s, const char *why)
 		close_now(first_to_go(s));
 }
 
-static void drop_input(struct shake *s)
+static void drop_input(struct handshake *s)
 {
 	static char buf[4096] LARGE;
 	ssize_t n = io_read(s->src.fd, buf, sizeof buf);
@@ -273,7 +273,7 @@ static void drop_input(struct shake *s)
 
 /* What there is of the handshake's message: 1 all of it, 0 not yet, -1 over (errno; EPROTO it is none).
  * Nothing may follow before it is answered, so the read takes nothing of what does. */
-static int hello_come(struct shake *s)
+static int hello_come(struct handshake *s)
 {
 	ssize_t n = io_read(s->src.fd, s->hello + s->have, NOISE_HELLO - s->have);
 
@@ -284,7 +284,7 @@ static int hello_come(struct shake *s)
 	return noise_size(&s->noise, s->hello, s->have) < 0 ? -1 : s->have == NOISE_HELLO;
 }
 
-static void hear_hello(struct shake *s)
+static void receive_hello(struct handshake *s)
 {
 	unsigned char random[NOISE_KEY], answer[NOISE_HELLO];
 	int come;
@@ -300,15 +300,15 @@ static void hear_hello(struct shake *s)
 		return;
 	else if (random_or_wait(random, sizeof random))
 		turn_away(s, "no random numbers");
-	else if (noise_answer(&s->noise, random, s->hello, answer))
+	else if (noise_respond(&s->noise, random, s->hello, answer))
 		linger(s, "another key, or no ptyattach");
 	else if (io_write(s->src.fd, answer, sizeof answer) != (ssize_t)sizeof answer)
 		close_now(s);
 	else
-		s->state = PROVES;
+		s->state = WAIT_PROOF;
 }
 
-static void hear_proof(struct shake *s)
+static void receive_proof(struct handshake *s)
 {
 	unsigned char *record;
 	ssize_t size = wire_gather(s->src.fd, &s->noise, &s->rx, &record), n;
@@ -327,7 +327,7 @@ static void hear_proof(struct shake *s)
 /* ---- the client ---- */
 
 /* Whether these are the words of a server that closes us unjudged, or may become them; then it has failed. */
-static int turned_away(struct shake *s)
+static int turned_away(struct handshake *s)
 {
 	size_t n = s->have < sizeof busy - 1 ? s->have : sizeof busy - 1;
 
@@ -339,7 +339,7 @@ static int turned_away(struct shake *s)
 }
 
 /* A server that was too busy, or went away, may have reset what we send: its words can be read all the same. */
-static void ask(struct shake *s)
+static void ask(struct handshake *s)
 {
 	unsigned char random[NOISE_KEY], hello[NOISE_HELLO];
 
@@ -348,15 +348,15 @@ static void ask(struct shake *s)
 		return;
 	}
 	noise_begin(&s->noise, key, s->banner, sizeof s->banner);
-	noise_ask(&s->noise, random, hello);
-	s->state = AGREES;
+	noise_initiate(&s->noise, random, hello);
+	s->state = WAIT_ANSWER;
 	s->have = 0;
 	s->unsaid = io_write(s->src.fd, hello, sizeof hello) != (ssize_t)sizeof hello;
 }
 
 /* Whether these are the words of a server that refuses everybody from our address ("ptyshim: ..."), or may become
  * them; then it has failed. */
-static int refused(struct shake *s)
+static int refused(struct handshake *s)
 {
 	static char words[NOISE_BANNER + 1];
 	const char *at = memchr(s->banner, ' ', s->have), *end = memchr(s->banner, '\r', s->have);
@@ -374,7 +374,7 @@ static int refused(struct shake *s)
 	return 1;
 }
 
-static void read_banner(struct shake *s)
+static void read_banner(struct handshake *s)
 {
 	ssize_t n = io_read(s->src.fd, s->banner + s->have, NOISE_BANNER - s->have);
 	int come;
@@ -393,7 +393,7 @@ static void read_banner(struct shake *s)
 
 /* Of the end of the stream instead of an answer.  Only a server that has read our hello, and nothing is
  * left of it on the way, has judged it. */
-static const char *why_over(const struct shake *s)
+static const char *why_over(const struct handshake *s)
 {
 	if (errno)
 		return msg_errno();
@@ -402,7 +402,7 @@ static const char *why_over(const struct shake *s)
 	return "wrong key: the server has another";
 }
 
-static void agree(struct shake *s)
+static void receive_answer(struct handshake *s)
 {
 	int come = hello_come(s);
 
@@ -410,7 +410,7 @@ static void agree(struct shake *s)
 		failed(s, why_over(s));
 	else if (come < 0 && !turned_away(s))
 		failed(s, "no ptybox, or tampered with");
-	else if (come > 0 && noise_agree(&s->noise, s->hello))
+	else if (come > 0 && noise_finish(&s->noise, s->hello))
 		failed(s, "wrong key, or tampered with");
 	else if (come > 0)
 		done(s, 0, 0);
@@ -420,24 +420,24 @@ static void agree(struct shake *s)
 
 static unsigned want(struct source *src, msec *due)
 {
-	const struct shake *s = (struct shake *)src;
+	const struct handshake *s = (struct handshake *)src;
 
-	if (s->state == SPEAKS)
+	if (s->state == SEND_BANNER)
 		due_at(due, s->look);
 	else
 		due_at(due, s->began + (s->state == LINGERS ? LINGER : PATIENCE));
-	return s->state == SPEAKS ? 0 : LOOP_READ;
+	return s->state == SEND_BANNER ? 0 : LOOP_READ;
 }
 
-static void clock_ready(struct shake *s)
+static void clock_ready(struct handshake *s)
 {
-	if (s->state == SPEAKS)
-		speak(s);
+	if (s->state == SEND_BANNER)
+		send_banner(s);
 	else if (s->state == LINGERS)
 		close_now(s);
-	else if (s->state == READS)
+	else if (s->state == WAIT_BANNER)
 		failed(s, "no keyed port answers");
-	else if (s->state == AGREES)
+	else if (s->state == WAIT_ANSWER)
 		failed(s, "silent for too long");
 	else {
 		complain(s, "silent for too long");
@@ -447,12 +447,12 @@ static void clock_ready(struct shake *s)
 
 static void ready(struct source *src, unsigned what)
 {
-	static void (*const step[])(struct shake *) = {[HEARS] = hear_hello,
-		[PROVES] = hear_proof,
+	static void (*const step[])(struct handshake *) = {[WAIT_HELLO] = receive_hello,
+		[WAIT_PROOF] = receive_proof,
 		[LINGERS] = drop_input,
-		[READS] = read_banner,
-		[AGREES] = agree};
-	struct shake *s = (struct shake *)src;
+		[WAIT_BANNER] = read_banner,
+		[WAIT_ANSWER] = receive_answer};
+	struct handshake *s = (struct handshake *)src;
 
 	if (what & LOOP_TIME)
 		clock_ready(s);
@@ -462,21 +462,21 @@ static void ready(struct source *src, unsigned what)
 
 static void freed(struct source *src)
 {
-	queue_close(&((struct shake *)src)->rx);
+	queue_close(&((struct handshake *)src)->rx);
 }
 
-static struct shake *place(int fd, int state)
+static struct handshake *slot_take(int fd, int state)
 {
 	static unsigned long number;
-	struct shake *s = places;
+	struct handshake *s = slots;
 
-	while (s < places + PLACES && s->src.linked)
+	while (s < slots + SLOTS && s->src.linked)
 		s++;
-	if (s == places + PLACES) {
+	if (s == slots + SLOTS) {
 		close(fd);
 		return 0;
 	}
-	*s = (struct shake){.src = {.fd = fd, .want = want, .ready = ready, .freed = freed}};
+	*s = (struct handshake){.src = {.fd = fd, .want = want, .ready = ready, .freed = freed}};
 	s->state = state;
 	s->began = loop_now;
 	s->number = number++;
@@ -487,7 +487,7 @@ static struct shake *place(int fd, int state)
 void handshake_respond(
 	int fd, const union sock_name *peer, const char *name, int mode, handshake_result *then)
 {
-	struct shake *s = place(fd, SPEAKS);
+	struct handshake *s = slot_take(fd, SEND_BANNER);
 	struct text t;
 
 	on_done = then;
@@ -499,12 +499,12 @@ void handshake_respond(
 	s->mode = mode;
 	if (count(1) > PENDING)
 		turn_away(first_to_go(s), "turned away: too many at once");
-	speak(s);
+	send_banner(s);
 }
 
 void handshake_initiate(int fd, handshake_result *then, void (*failed_then)(const char *))
 {
 	on_done = then;
 	on_failed = failed_then;
-	place(fd, READS);
+	slot_take(fd, WAIT_BANNER);
 }

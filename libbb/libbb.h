@@ -477,7 +477,7 @@ enum { NOISE_KEY = 32, NOISE_NONCE = 16, NOISE_BANNER = 86 };
 enum { NOISE_HELLO = 50 };                 /* either message of the handshake */
 enum { NOISE_DATA = 4, NOISE_MAX = 4096 }; /* where a record has its bytes, and how many at most */
 enum { NOISE_RECORD = 4178 };              /* its size then */
-enum { NOISE_OVER, NOISE_SHAKES, NOISE_ASKED, NOISE_TALKS };
+enum { NOISE_OVER, NOISE_HANDSHAKE, NOISE_INITIATED, NOISE_TRANSPORT };
 
 struct noise_way {
 	unsigned char key[32];
@@ -490,7 +490,7 @@ struct noise {
 		struct {
 			unsigned char ck[32], h[32], e[32];
 		};
-		struct noise_way way[2]; /* NOISE_TALKS: what we send, what we receive */
+		struct noise_way way[2]; /* NOISE_TRANSPORT: what we send, what we receive */
 	};
 	char stage;
 };
@@ -506,12 +506,12 @@ int noise_banner_check(const void *banner, size_t n);
  * random bytes, wiped when it was used. */
 void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size);
 /* The client's message. */
-int noise_ask(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
+int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
 /* The server's, in answer to it: 0 and records may follow, or -1: another key, or tampered with. */
-int noise_answer(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
 	unsigned char hello[NOISE_HELLO]);
 /* The client takes the answer: 0 and records may follow, or -1. */
-int noise_agree(struct noise *n, unsigned char answered[NOISE_HELLO]);
+int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO]);
 /* Wipes it.  Done already where a function returned an error. */
 void noise_close(struct noise *n);
 

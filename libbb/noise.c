@@ -6,8 +6,8 @@
  *	server                                       client
  *	noise_banner() ----- line, fresh nonce ----> noise_banner_check()
  *	noise_begin()                                noise_begin()       both hash line and key
- *	noise_answer() <---------- psk, e ---------- noise_ask()
- *	          \--------------- e, ee ----------> noise_agree()
+ *	noise_respond() <---------- psk, e ---------- noise_initiate()
+ *	          \--------------- e, ee ----------> noise_finish()
  *	noise_seal(), noise_unseal() <-- records --> noise_seal(), noise_unseal()
  *
  * Every message is preceded by its length, u16 big-endian.  The two of the handshake are 48 bytes: a
@@ -256,7 +256,7 @@ static void split(struct noise *n, int client)
 	noise_close(n);
 	n->way[0] = way[0];
 	n->way[1] = way[1];
-	n->stage = NOISE_TALKS;
+	n->stage = NOISE_TRANSPORT;
 	explicit_bzero(way, sizeof way);
 }
 
@@ -273,7 +273,7 @@ void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue
 	unsigned char hashed[HASH];
 	br_sha256_context c;
 
-	*n = (struct noise){.stage = NOISE_SHAKES};
+	*n = (struct noise){.stage = NOISE_HANDSHAKE};
 	br_sha256_init(&c);
 	br_sha256_update(&c, name, sizeof name - 1);
 	br_sha256_out(&c, n->h);
@@ -284,11 +284,11 @@ void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue
 	explicit_bzero(hashed, sizeof hashed);
 }
 
-int noise_ask(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO])
+int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO])
 {
 	unsigned char key[HASH];
 
-	if (n->stage != NOISE_SHAKES)
+	if (n->stage != NOISE_HANDSHAKE)
 		return refuse(n);
 	memcpy(n->e, random, sizeof n->e);
 	explicit_bzero(random, NOISE_KEY);
@@ -296,16 +296,16 @@ int noise_ask(struct noise *n, unsigned char random[NOISE_KEY], unsigned char he
 	mix_public(n, hello + 2, key);
 	hello_write(n, hello, key);
 	explicit_bzero(key, sizeof key);
-	n->stage = NOISE_ASKED;
+	n->stage = NOISE_INITIATED;
 	return 0;
 }
 
 /* A replayed or forged question fails at its tag, before the curve is touched. */
-int noise_answer(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
 	unsigned char hello[NOISE_HELLO])
 {
 	unsigned char key[HASH];
-	int bad = n->stage != NOISE_SHAKES || noise_size(n, asked, NOISE_HELLO) != NOISE_HELLO;
+	int bad = n->stage != NOISE_HANDSHAKE || noise_size(n, asked, NOISE_HELLO) != NOISE_HELLO;
 
 	if (!bad) {
 		mix_public(n, asked + 2, key);
@@ -323,10 +323,10 @@ int noise_answer(struct noise *n, unsigned char random[NOISE_KEY], unsigned char
 	return bad ? refuse(n) : 0;
 }
 
-int noise_agree(struct noise *n, unsigned char answered[NOISE_HELLO])
+int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO])
 {
 	unsigned char key[HASH];
-	int bad = n->stage != NOISE_ASKED || noise_size(n, answered, NOISE_HELLO) != NOISE_HELLO;
+	int bad = n->stage != NOISE_INITIATED || noise_size(n, answered, NOISE_HELLO) != NOISE_HELLO;
 
 	if (!bad) {
 		mix_public(n, answered + 2, key);
@@ -357,7 +357,7 @@ int noise_size(const struct noise *n, const unsigned char *in, size_t have)
 	if (have < 2)
 		return 0;
 	size = in[0] << 8 | in[1];
-	if (n->stage != NOISE_TALKS)
+	if (n->stage != NOISE_TRANSPORT)
 		return size == POINT + TAG ? NOISE_HELLO : -1;
 	text = size - TAG;
 	if (size < TAG + PAD || text > padded(NOISE_MAX) || text % PAD)
@@ -384,7 +384,7 @@ int noise_encrypt(struct noise *n, unsigned char *text, size_t size)
 {
 	struct noise_way *w = &n->way[0];
 
-	if (n->stage != NOISE_TALKS || w->nonce == UINT64_MAX)
+	if (n->stage != NOISE_TRANSPORT || w->nonce == UINT64_MAX)
 		return refuse(n);
 	lock(w->key, w->nonce, 0, 0, text, size);
 	count(w);
@@ -395,7 +395,7 @@ int noise_decrypt(struct noise *n, unsigned char *text, size_t size)
 {
 	struct noise_way *w = &n->way[1];
 
-	if (n->stage != NOISE_TALKS || w->nonce == UINT64_MAX ||
+	if (n->stage != NOISE_TRANSPORT || w->nonce == UINT64_MAX ||
 		unlock(w->key, w->nonce, 0, 0, text, size))
 		return refuse(n);
 	count(w);

@@ -9,12 +9,7 @@
  *
  * Its input is OPEN, at EOF (type 104; a raw client's half-close), or HUNG_UP: nothing more can be read.
  * What it says is client_input.c's, what it is told client_output.c's; here it is served: when its
- * output begins, how long it is waited for, and how it leaves.
- *
- * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
- * the client is written, then the writing side is shut, then its own late input is read and
- * dropped until it closes as well.  Closing a socket with unread input would reset the connection
- * and throw away what is still on its way to the client (RFC 1122, 4.2.2.13).
+ * output begins, how long it is waited for.  How it leaves is client_end.c's.
  *
  * Clients stand in one static table, the first free slot first, so that its pages are touched only
  * as far as there are clients.
@@ -25,10 +20,7 @@
 #include "server.h"
 
 enum {
-	STALL = 30000, /* ms: it takes nothing at all, and the command or the end waits for it */
-	LINGER = 500,  /* ms for a client to close after us */
-	LOOK = 100,    /* ms between looks at what is still under way to one that lingers */
-	CHECK = 30000, /* ms between looks at a peer that owes acknowledgements, */
+	CHECK = 30000,     /* ms between looks at a peer that owes acknowledgements, */
 	CHECK_DEAF = 2000, /* and at one that is not read: no event would tell its end */
 	UNREAD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
 	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
@@ -37,56 +29,13 @@ enum {
 	REFUSED = 8,       /* clients that are refused and have not left yet */
 };
 
-struct client_rules client_rules;
-int client_count, client_alive;
+int client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static int used;               /* no slot from here on was ever taken */
-static struct client *refused; /* the oldest first */
+static int used; /* no slot from here on was ever taken */
 
 static struct client *of(struct source *src)
 {
 	return (struct client *)src;
-}
-
-static int session_done(const struct client *c)
-{
-	return c->session && c->session->state == SESSION_OVER && !c->session->restarts;
-}
-
-static void report(const struct client *c, const char *what)
-{
-	if (client_rules.verbose)
-		warn(c->name, ": ", what);
-}
-
-static void list_remove(struct client **list, const struct client *c)
-{
-	while (*list && *list != c)
-		list = &(*list)->next;
-	if (*list)
-		*list = c->next;
-}
-
-static void detach(struct client *c)
-{
-	struct session *s = c->session;
-
-	if (!s)
-		return;
-	list_remove(&s->clients, c);
-	client_count--;
-	c->session = 0;
-	client_size_changed(s, 0);
-}
-
-static void drop(struct client *c, const char *why)
-{
-	report(c, why);
-	detach(c);
-	list_remove(&refused, c);
-	loop_close(&c->src);
-	if (CFG_INTERACTIVE && c->tty)
-		term_restore();
 }
 
 static void freed(struct source *src)
@@ -95,41 +44,14 @@ static void freed(struct source *src)
 	client_alive--;
 }
 
-/* Everything is written: shut our side and wait for theirs. */
-static void finish(struct client *c)
-{
-	if (session_done(c))
-		c->session->collected = 1;
-	c->phase = CLIENT_LINGERING;
-	c->since = loop_now;
-	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->input == CLIENT_HUNG_UP)
-		drop(c, "closed");
-}
-
 /* ---- output ---- */
-
-static void output(struct client *c)
-{
-	int moved = client_write(c);
-
-	if (moved < 0) {
-		drop(c, msg_errno());
-		return;
-	}
-	if (!client_pending(c))
-		c->since = 0;
-	else if (moved || !c->since)
-		c->since = loop_now;
-	if (moved && !c->check_at)
-		c->check_at = loop_now + CHECK;
-}
 
 void client_feed(struct session *s, uint64_t before)
 {
 	for (struct client *c = s->clients, *next; c; c = next) {
 		next = c->next;
 		if (c->phase == CLIENT_STREAMING && c->pos == before)
-			output(c);
+			client_flush(c);
 	}
 }
 
@@ -139,77 +61,6 @@ static void stream(struct client *c)
 	c->phase = CLIENT_STREAMING;
 	if (c->session)
 		c->pos = ring_oldest(&c->session->ring);
-}
-
-/* ---- the end ---- */
-
-void client_dismiss(struct client *c, const char *why, int status)
-{
-	char line[128];
-	struct text t = {line, line + sizeof line};
-	int failed = 0;
-
-	report(c, why);
-	detach(c);
-	c->refusal = 0;
-	c->phase = CLIENT_CLOSING;
-	text_str(&t, msg_applet);
-	text_str(&t, ": ");
-	text_str(&t, why);
-	if (client_is_extended(c)) {
-		failed = client_notice(c, &t, line);
-		if (status >= 0)
-			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
-	} else {
-		text_str(&t, "\r\n");
-		failed = wire_text(&c->wire, &t, line);
-	}
-	if (failed)
-		drop(c, msg_errno());
-	else
-		output(c);
-}
-
-static void idle(struct client *c)
-{
-	if (client_is_extended(c)) {
-		client_dismiss(c, "closed: nothing typed for too long", -1);
-		return;
-	}
-	report(c, "idle");
-	detach(c);
-	finish(c);
-}
-
-/* Has everything that there will be been written? */
-static int is_told_all(const struct client *c)
-{
-	return !client_pending(c) &&
-	       (c->phase == CLIENT_CLOSING || (c->phase == CLIENT_STREAMING && session_done(c)));
-}
-
-static void end(struct client *c)
-{
-	if (c->phase == CLIENT_STREAMING && client_is_extended(c)) {
-		c->phase = CLIENT_CLOSING;
-		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
-			output(c);
-	}
-	if (!c->src.closed && !client_pending(c))
-		finish(c);
-}
-
-/* What is under way from a session arrives if we wait; when it does not move, or all has arrived, this ends. */
-static void linger(struct client *c)
-{
-	int unsent = sock_unsent(c->src.fd);
-
-	if (unsent != c->unsent)
-		c->since = loop_now;
-	c->unsent = unsent;
-	c->look_at = loop_now + LOOK;
-	if (loop_now - c->since >= (unsent && c->session ? STALL : LINGER))
-		drop(c, "closed");
 }
 
 /* ---- input ---- */
@@ -230,7 +81,7 @@ static void answer(struct client *c)
 	if (c->phase == CLIENT_DETECTING && has_spoken(c))
 		stream(c);
 	if (client_pending(c) || c->replay)
-		output(c);
+		client_flush(c);
 }
 
 static void hung_up(struct client *c)
@@ -244,7 +95,7 @@ static void hung_up(struct client *c)
 	if (why || c->phase == CLIENT_LINGERING || c->tty || (c->mode != CLIENT_RAW && !had_eof) ||
 		sock_lost(c->src.fd)) {
 		errno = why;
-		drop(c, why ? msg_errno() : "closed");
+		client_drop(c, why ? msg_errno() : "closed");
 		return;
 	}
 	answer(c);
@@ -255,7 +106,7 @@ static void take(struct client *c, const unsigned char *data, size_t n)
 	if (c->phase >= CLIENT_CLOSING)
 		return;
 	if (client_input(c, data, n))
-		drop(c, "protocol error");
+		client_drop(c, "protocol error");
 	else
 		answer(c);
 }
@@ -289,7 +140,7 @@ static int is_read(const struct client *c)
 /* Output is counted from here when it is queued without a write (since is 0): then at once. */
 static msec stalled_at(const struct client *c)
 {
-	return !client_pending(c) ? NEVER : c->since ? c->since + STALL : loop_now;
+	return !client_pending(c) ? NEVER : c->since ? c->since + CLIENT_STALL : loop_now;
 }
 
 static msec idle_at(const struct client *c)
@@ -354,7 +205,7 @@ static unsigned want(struct source *src, msec *due)
 	due_at(due, idle_at(c));
 	if (CFG_FRAMED)
 		due_at(due, speak_at(c));
-	if (is_told_all(c))
+	if (client_is_told_all(c))
 		due_at(due, loop_now);
 	return client_pending(c) ? wants | LOOP_WRITE : wants;
 }
@@ -364,7 +215,7 @@ static void check(struct client *c)
 	c->checked_at = loop_now;
 	c->check_at = sock_unsent(c->src.fd) ? loop_now + CHECK : 0;
 	if (sock_lost(c->src.fd))
-		drop(c, "lost");
+		client_drop(c, "lost");
 }
 
 static void detect(struct client *c)
@@ -382,11 +233,11 @@ static void stalled(struct client *c)
 {
 	const struct session *s = c->session;
 
-	output(c);
+	client_flush(c);
 	if (c->src.closed || loop_now < stalled_at(c))
 		return;
 	if (!s || (s->shared && (s->state == SESSION_OVER || session_held(s))))
-		drop(c, "takes nothing");
+		client_drop(c, "takes nothing");
 	else /* it keeps nobody waiting, or is the only one and waited for */
 		c->since = loop_now;
 }
@@ -396,25 +247,25 @@ static void speak(struct client *c)
 	c->spoke_at = loop_now;
 	if (!c->wire.out.len)
 		c->failed |= wire_frame(&c->wire, FRAME_PING, 0, 0);
-	output(c);
+	client_flush(c);
 }
 
 static void timer(struct client *c)
 {
 	if (c->failed)
-		drop(c, "takes nothing");
+		client_drop(c, "takes nothing");
 	else if (loop_now >= check_due(c))
 		check(c);
 	if (c->src.closed)
 		return;
 	if (c->phase == CLIENT_LINGERING)
-		linger(c);
+		client_linger(c);
 	else if (loop_now >= detect_at(c))
 		detect(c);
-	else if (is_told_all(c))
-		end(c);
+	else if (client_is_told_all(c))
+		client_end(c);
 	else if (loop_now >= idle_at(c))
-		idle(c);
+		client_close_idle(c);
 	else if (CFG_FRAMED && loop_now >= speak_at(c))
 		speak(c);
 	else if (loop_now >= stalled_at(c))
@@ -428,7 +279,7 @@ static void ready(struct source *src, unsigned what)
 	if (what & LOOP_TIME)
 		timer(c);
 	else if (what & LOOP_WRITE)
-		output(c);
+		client_flush(c);
 	else if (is_read(c))
 		input(c);
 }
@@ -463,7 +314,7 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	c->watch = client_rules.watch;
 	s->clients = c;
 	client_count++;
-	report(c, "connected");
+	client_report(c, "connected");
 	answer(c);
 	return c;
 }
@@ -484,7 +335,7 @@ void client_forget(void)
 /* Tells it in its own mode without waiting for its HELLO, or for it to close. */
 int client_evict(void)
 {
-	struct client *c = refused;
+	struct client *c = client_refused;
 
 	if (!c)
 		return 0;
@@ -494,13 +345,13 @@ int client_evict(void)
 		detect(c);
 	sock_discard(c->src.fd);
 	if (!c->src.closed)
-		drop(c, "closed");
+		client_drop(c, "closed");
 	return 1;
 }
 
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)
 {
-	struct client *c = slot_take(fd, name, mode), **end = &refused;
+	struct client *c = slot_take(fd, name, mode), **end = &client_refused;
 	int count = 0;
 
 	for (; *end; end = &(*end)->next)

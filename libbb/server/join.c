@@ -1,21 +1,21 @@
 /* join.c: into the namespaces of a running process (-t).
  *
- *	server (holds /proc/PID) -> fork: guide -> setns, ids -> clone: command's process -> root, terminal, exec
+ *	server (holds /proc/PID) -> fork: helper -> setns, ids -> clone: command's process -> root, terminal, exec
  *
  * The process is held by a descriptor of its directory in /proc.  What is opened through that is this process's or
  * nothing, whoever has its number by then: nsenter -t and lxc-attach open by number each time.
  *
- * No way leads back from a user namespace, and a process namespace takes in children only.  So a guide is
+ * No way leads back from a user namespace, and a process namespace takes in children only.  So a helper is
  * forked, joins all of them, and clones the command's process as its own sibling, a child of the server
  * (CLONE_PARENT, clone(2); runc does the same, nsenter stays as the parent).  The server itself never leaves its
  * namespaces.
  *
- * The guide begins by closing all but the report and the process, so it has descriptors enough however many the
+ * The helper begins by closing all but the report and the process, so it has descriptors enough however many the
  * server has used up; then everything is opened; then everything is joined.  Whatever fails names itself and
  * ends the attempt, where lxc-attach and nsenter -a leave out what cannot be opened.  A namespace that is
  * the server's own is not joined again; a kind that the kernel lacks (no such file for ourselves) is no failure.
  *
- * With a user namespace the guide becomes user and group 0 of that one, as nsenter does and runc does for its
+ * With a user namespace the helper becomes user and group 0 of that one, as nsenter does and runc does for its
  * configured user, before any file of the container is looked at: what is done there is done with the
  * container's rights.  Supplementary groups are dropped before and after: a rootless container denies
  * setgroups(2), and a caller without privileges may not drop his own, which then stay, as with nsenter.

@@ -147,7 +147,7 @@ int pty_find(const char *name, int (*try)(const char *path, const void *of), con
 	}
 }
 
-struct birth {
+struct spawn {
 	int slave; /* -1: it is to be opened where the command runs */
 	const struct command *command;
 	char *env, **environment;
@@ -157,14 +157,14 @@ struct birth {
 
 static int execute(const char *path, const void *of)
 {
-	const struct birth *b = of;
+	const struct spawn *b = of;
 
 	execve(path, b->command->argv, b->environment);
 	return errno;
 }
 
 /* In the container, once the server knows our number: its root directory.  What failed, or 0. */
-static const char *enter_root(struct birth *b)
+static const char *enter_root(struct spawn *b)
 {
 	char go;
 
@@ -175,7 +175,7 @@ static const char *enter_root(struct birth *b)
 
 /* A terminal of the container's devpts, shown to the server, and given back by that (or one of the server's own)
  * when it is ready for the command.  What failed, or 0. */
-static const char *open_inside(struct birth *b)
+static const char *open_inside(struct spawn *b)
 {
 	struct failure none = {0};
 	int fd[IO_PASSED], count = devpts_open(fd) ? 0 : IO_PASSED;
@@ -192,7 +192,7 @@ static const char *open_inside(struct birth *b)
 }
 
 /* The command's process. */
-static _Noreturn void become(struct birth *b)
+static _Noreturn void exec_child(struct spawn *b)
 {
 	const struct command *c = b->command;
 	const char *where;
@@ -232,7 +232,7 @@ static _Noreturn void become(struct birth *b)
 
 /* fork(2) with flags of clone(2), by that itself: libc's wants another stack, and this child goes on with its copy
  * of ours. */
-static pid_t give_birth(struct birth *b, unsigned flags)
+static pid_t fork_child(struct spawn *b, unsigned flags)
 {
 #ifdef __s390__ /* where the stack is the first argument */
 	pid_t pid = syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
@@ -241,12 +241,12 @@ static pid_t give_birth(struct birth *b, unsigned flags)
 #endif
 
 	if (!pid)
-		become(b);
+		exec_child(b);
 	return pid;
 }
 
-/* The guide of join.c: its message has the number of the command's process in place of an errno. */
-static pid_t guide_fork(struct birth *b)
+/* The helper of join.c: its message has the number of the command's process in place of an errno. */
+static pid_t helper_fork(struct spawn *b)
 {
 	struct failure f = {0};
 	pid_t pid = _Fork();
@@ -259,7 +259,7 @@ static pid_t guide_fork(struct birth *b)
 	b->servers = -1;
 	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
 	if (!f.subject) {
-		pid = give_birth(b, jail_clone() | CLONE_PARENT);
+		pid = fork_child(b, jail_clone() | CLONE_PARENT);
 		f.subject = pid < 0 ? "-t: fork" : 0;
 		errno = pid < 0 ? errno : pid;
 	}
@@ -267,9 +267,9 @@ static pid_t guide_fork(struct birth *b)
 	_exit(write(1, &f, sizeof f) < 0);
 }
 
-/* The command's process, or -1.  The guide looks up no name in the container's files, so this is soon; but to
+/* The command's process, or -1.  The helper looks up no name in the container's files, so this is soon; but to
  * open a root directory on a network file system may take longer than PTY_PATIENCE. */
-static pid_t guide_follow(pid_t guide, int report, struct failure *f)
+static pid_t helper_follow(pid_t helper, int report, struct failure *f)
 {
 	ssize_t n;
 
@@ -277,16 +277,16 @@ static pid_t guide_follow(pid_t guide, int report, struct failure *f)
 		;
 	if (n != sizeof *f) {
 		*f = (struct failure){"-t: that process", n ? ETIMEDOUT : ECHILD};
-		kill(guide, SIGKILL);
+		kill(helper, SIGKILL);
 		return -1;
 	}
-	waitpid(guide, 0, 0); /* it exits at once */
+	waitpid(helper, 0, 0); /* it exits at once */
 	if (f->subject)
 		return -1;
-	guide = f->err;
+	helper = f->err;
 	f->err = 0;
 	io_pass(report, "", 1, 0, 0);
-	return guide;
+	return helper;
 }
 
 /* A pipe; with -t, when descriptors are passed and the container's files may hold us up, a socket. */
@@ -304,7 +304,7 @@ static int report_open(int report[2])
 
 int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f)
 {
-	struct birth b = {.slave = p->slave, .command = c, .env = env};
+	struct spawn b = {.slave = p->slave, .command = c, .env = env};
 	int report[2];
 
 	*f = (struct failure){0};
@@ -315,12 +315,12 @@ int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure 
 	}
 	b.servers = report[0];
 	b.report = report[1];
-	p->pid = pty_comes() ? guide_fork(&b) : give_birth(&b, CFG_JAIL ? jail_clone() : 0);
+	p->pid = pty_comes() ? helper_fork(&b) : fork_child(&b, CFG_JAIL ? jail_clone() : 0);
 	if (p->pid < 0)
 		*f = (struct failure){"fork", errno};
 	close(report[1]);
 	if (p->pid > 0 && pty_comes())
-		p->pid = guide_follow(p->pid, report[0], f);
+		p->pid = helper_follow(p->pid, report[0], f);
 	if (p->pid > 0)
 		return report[0];
 	close(report[0]);

@@ -27,7 +27,7 @@ static struct slot {
 } slots[ROUTER_SESSIONS_MAX] LARGE;
 
 static int used; /* no slot from here on was ever taken */
-static int (*on_change)(int change);
+static struct router_load load;
 
 /* The first taken one from s on, or 0. */
 static struct slot *next(struct slot *s)
@@ -106,9 +106,40 @@ static size_t env_peer(char *env, const char *name)
 	return t.at - env + 1;
 }
 
-void router_sessions_init(int (*changed)(int))
+void router_sessions_init(const struct router_load *l)
 {
-	on_change = changed;
+	load = *l;
+}
+
+static int count_all(int change)
+{
+	return __atomic_add_fetch(load.total, change, __ATOMIC_RELAXED);
+}
+
+/* A full worker accepts no more, not even in this turn. */
+static void count_own(int change)
+{
+	*load.own += change;
+	server.paused = *load.own >= load.most;
+}
+
+/* Counts one more session; 0: -n is reached, another worker was faster. */
+static int reserve(void)
+{
+	int total = count_all(1);
+
+	if (server.max && total > server.max) {
+		count_all(-1);
+		return 0;
+	}
+	count_own(1);
+	return 1;
+}
+
+static void unreserve(void)
+{
+	count_all(-1);
+	count_own(-1);
 }
 
 struct client *router_session_open(int fd, const char *name, int mode)
@@ -117,7 +148,7 @@ struct client *router_session_open(int fd, const char *name, int mode)
 
 	while (slot < slots + ROUTER_SESSIONS_MAX && slot->taken)
 		slot++;
-	if (slot == slots + ROUTER_SESSIONS_MAX || !on_change(1))
+	if (slot == slots + ROUTER_SESSIONS_MAX || !reserve())
 		return client_refuse(fd, name, mode, "full");
 	*slot = (struct slot){.taken = 1};
 	slot->session = (struct session){.pty = {.src.fd = -1, .slave = -1},
@@ -125,7 +156,7 @@ struct client *router_session_open(int fd, const char *name, int mode)
 		.size = server.size};
 	if (ring_open(&slot->session.ring, RING)) {
 		slot->taken = 0;
-		on_change(-1);
+		unreserve();
 		return client_refuse(fd, name, mode, "no memory");
 	}
 	server.unbegun++;
@@ -144,7 +175,7 @@ static void release(struct slot *slot)
 	ring_close(&slot->session.ring);
 	queue_close(&slot->session.input); /* typed, but the command never started */
 	slot->taken = 0;
-	on_change(-1);
+	unreserve();
 }
 
 /* The client's end of input, as a person would type it, and then again at growing intervals: a shell

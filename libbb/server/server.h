@@ -350,7 +350,7 @@ void client_size_changed(struct session *s, const struct client *by);
 /* The client's window is now this, as if it had said so. */
 void client_window(struct client *c, const struct winsize *size);
 
-/* ==== client.c: a connection to a session ==== */
+/* ==== client_end.c: how a client leaves ==== */
 
 /* What holds for all clients. */
 struct client_rules {
@@ -359,7 +359,30 @@ struct client_rules {
 };
 
 extern struct client_rules client_rules;
-extern int client_count; /* attached to a session */
+extern int client_count;              /* attached to a session */
+extern struct client *client_refused; /* those that are being refused, the oldest first */
+/* ms: it takes nothing at all, and the command or the end waits for it. */
+enum { CLIENT_STALL = 30000 };
+
+/* -v */
+void client_report(const struct client *c, const char *what);
+/* Closes it now. */
+void client_drop(struct client *c, const char *why);
+/* client_write(), and what follows from that: when it stalls, is to be checked, is dropped. */
+void client_flush(struct client *c);
+/* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
+void client_dismiss(struct client *c, const char *why, int status);
+/* Closes one that typed nothing for too long. */
+void client_close_idle(struct client *c);
+/* Whether everything that there will be was written; then client_end() says EXIT and shuts our side. */
+int client_is_told_all(const struct client *c);
+void client_end(struct client *c);
+/* From time to time while it lingers: what is under way from a session arrives if we wait; when it does not
+ * move, or all has arrived, it is dropped. */
+void client_linger(struct client *c);
+
+/* ==== client.c: a connection to a session ==== */
+
 extern int client_alive; /* these and those that are still leaving */
 
 /* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
@@ -374,8 +397,6 @@ struct client *client_refuse(int fd, const char *name, int mode, const char *why
 /* The oldest client that is being refused is told now and closed; its descriptor is free from the next turn on.
  * 0: there was none. */
 int client_evict(void);
-/* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
-void client_dismiss(struct client *c, const char *why, int status);
 /* When a client that says nothing is served all the same. */
 msec client_silent_at(const struct client *c);
 /* Gives new output to the clients that had all of it up to the position `before`. */
@@ -446,7 +467,7 @@ void daemon_remove_sockets(void);
 /* After a fork: the files are the parent's. */
 void daemon_disown(void);
 
-/* ==== server.c: what both servers do ==== */
+/* ==== listener.c: a server's addresses, and who is let in at them ==== */
 
 enum { SERVER_ADDRS = 16 };
 
@@ -457,6 +478,9 @@ struct server {
 	int (*sessions)(void); /* what -n counts; 0: clients */
 	long max;              /* -n; 0: none */
 	msec began;
+	mode_t socket_mode;     /* -m */
+	char keyed;             /* -k: TCP is */
+	char open_to_all;       /* unkeyed TCP beyond loopback listens */
 	char sized;             /* by -s */
 	char single_connection; /* its only connection was there before it was: "-" */
 	char foreground;
@@ -466,6 +490,25 @@ struct server {
 };
 
 extern struct server server;
+
+/* A mode of an address: whoever connects gets statistics. */
+enum { LISTENER_STATS = -1 };
+/* Descriptors that are kept for clients that are refused. */
+enum { LISTENER_FILES = 4 };
+
+/* One more address, for clients that begin in this mode, or dies. */
+void listener_add(const char *text, int mode);
+/* The text of the first one that is for clients; 0: none. */
+const char *listener_first(void);
+/* The sockets listen, or it dies; accepted() will take a client that is let in. */
+void listeners_open(struct client *(*accepted)(int fd, const char *name, int mode));
+/* Accepts: clients, if told so; and askers for statistics, for whom stats() adds the sessions (in
+ * JSON, between commas) and calls stats_end(), then or later; 0: none. */
+void listeners_accept(int clients, void (*stats)(struct text *t));
+/* No new connections; socket files removed. */
+void listeners_close(void);
+
+/* ==== server.c: what both servers do ==== */
 
 /* Before all else, with the applet's words and option letters: a server that will join a process (-t) goes on
  * as a sealed copy of itself. */
@@ -478,22 +521,23 @@ void server_listen(struct opt *o, struct client *(*accepted)(int fd, const char 
 void server_start(void);
 /* Takes the signals: those that end a server, children's ends, others (may be 0). */
 void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int));
-/* Accepts: clients, if told so; and askers for statistics, for whom stats() adds the sessions (in
- * JSON, between commas) and calls stats_end(), then or later; 0: none. */
-void server_accept(int clients, void (*stats)(struct text *t));
 /* All runs: releases the caller. */
 void server_ready(void);
-/* No new connections; socket files removed. */
-void server_unlisten(void);
-/* The same, and the pid file: nothing of the server is left but the caller. */
+/* No new connections; socket files and pid file removed: nothing of the server is left but the caller. */
 void server_end(void);
 
 /* ==== router_session.c: a session for every client ==== */
 
 enum { ROUTER_SESSIONS_MAX = 24 };
 
-/* changed() is told 1 when a session is to begin, which it can refuse (0), and -1 when it has ended. */
-void router_sessions_init(int (*changed)(int change));
+/* How many sessions there are, which is counted here. */
+struct router_load {
+	int *total; /* of all workers, in memory that they share */
+	int *own;   /* of this one */
+	int most;   /* that it takes; then it pauses accepting */
+};
+
+void router_sessions_init(const struct router_load *l);
 /* Takes a connection, which gets a session of its own; for server_listen(). */
 struct client *router_session_open(int fd, const char *name, int mode);
 /* When something is to be done about one of them; does it for all that are due. */

@@ -173,7 +173,7 @@ static void lock_ask(struct peer *p)
 
 	assert(noise_banner_check(l->record, NOISE_BANNER) == 1);
 	noise_begin(&l->noise, psk, l->record, NOISE_BANNER);
-	assert(!noise_ask(&l->noise, random, hello));
+	assert(!noise_initiate(&l->noise, random, hello));
 	if (stream_room(&p->link.up) < sizeof hello)
 		return;
 	stream_put(&p->link.up, hello, sizeof hello);
@@ -208,7 +208,7 @@ static void lock_record(struct peer *p)
 		return;
 	l->have = 0;
 	if (l->stage == ANSWER) {
-		assert(!noise_agree(&l->noise, l->record));
+		assert(!noise_finish(&l->noise, l->record));
 		l->stage = TALKS;
 		return;
 	}

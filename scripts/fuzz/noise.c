@@ -23,7 +23,7 @@ static void begin(struct noise *c, struct noise *s, unsigned char hello[NOISE_HE
 	noise_banner(banner, nonce);
 	noise_begin(c, psk, banner, sizeof banner);
 	noise_begin(s, psk, banner, sizeof banner);
-	assert(!noise_ask(c, random, hello));
+	assert(!noise_initiate(c, random, hello));
 }
 
 static void meet(void)
@@ -32,8 +32,8 @@ static void meet(void)
 
 	assert(!noise_start());
 	begin(&asker, &answerer, asked);
-	assert(!noise_answer(&answerer, random, asked, answered));
-	assert(!noise_agree(&asker, answered));
+	assert(!noise_respond(&answerer, random, asked, answered));
+	assert(!noise_finish(&asker, answered));
 }
 
 static void is_over(struct noise *n)
@@ -78,10 +78,10 @@ static void check_hello(const uint8_t *data, size_t size, int to_server)
 		return;
 	p = copy(data, NOISE_HELLO);
 	if (!to_server) {
-		assert(noise_agree(&c, p) == -1);
+		assert(noise_finish(&c, p) == -1);
 		is_over(&c);
 	} else if (memcmp(data, right, NOISE_HELLO)) {
-		assert(noise_answer(&s, random, p, hello) == -1);
+		assert(noise_respond(&s, random, p, hello) == -1);
 		is_over(&s);
 	}
 	free(p);

@@ -1,0 +1,154 @@
+/* client_end.c: how a client leaves.
+ *
+ * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
+ * the client is written, then the writing side is shut, then its own late input is read and
+ * dropped until it closes as well.  Closing a socket with unread input would reset the connection
+ * and throw away what is still on its way to the client (RFC 1122, 4.2.2.13).
+ */
+#include <sys/socket.h>
+#include "server.h"
+
+enum {
+	LINGER = 500,  /* ms for a client to close after us */
+	LOOK = 100,    /* ms between looks at what is still under way to one that lingers */
+	CHECK = 30000, /* ms between looks at a peer that owes acknowledgements */
+};
+
+struct client_rules client_rules;
+int client_count;
+struct client *client_refused;
+
+static int session_done(const struct client *c)
+{
+	return c->session && c->session->state == SESSION_OVER && !c->session->restarts;
+}
+
+void client_report(const struct client *c, const char *what)
+{
+	if (client_rules.verbose)
+		warn(c->name, ": ", what);
+}
+
+static void list_remove(struct client **list, const struct client *c)
+{
+	while (*list && *list != c)
+		list = &(*list)->next;
+	if (*list)
+		*list = c->next;
+}
+
+static void detach(struct client *c)
+{
+	struct session *s = c->session;
+
+	if (!s)
+		return;
+	list_remove(&s->clients, c);
+	client_count--;
+	c->session = 0;
+	client_size_changed(s, 0);
+}
+
+void client_drop(struct client *c, const char *why)
+{
+	client_report(c, why);
+	detach(c);
+	list_remove(&client_refused, c);
+	loop_close(&c->src);
+	if (CFG_INTERACTIVE && c->tty)
+		term_restore();
+}
+
+/* Everything is written: shut our side and wait for theirs. */
+static void finish(struct client *c)
+{
+	if (session_done(c))
+		c->session->collected = 1;
+	c->phase = CLIENT_LINGERING;
+	c->since = loop_now;
+	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->input == CLIENT_HUNG_UP)
+		client_drop(c, "closed");
+}
+
+void client_flush(struct client *c)
+{
+	int moved = client_write(c);
+
+	if (moved < 0) {
+		client_drop(c, msg_errno());
+		return;
+	}
+	if (!client_pending(c))
+		c->since = 0;
+	else if (moved || !c->since)
+		c->since = loop_now;
+	if (moved && !c->check_at)
+		c->check_at = loop_now + CHECK;
+}
+
+void client_dismiss(struct client *c, const char *why, int status)
+{
+	char line[128];
+	struct text t = {line, line + sizeof line};
+	int failed = 0;
+
+	client_report(c, why);
+	detach(c);
+	c->refusal = 0;
+	c->phase = CLIENT_CLOSING;
+	text_str(&t, msg_applet);
+	text_str(&t, ": ");
+	text_str(&t, why);
+	if (client_is_extended(c)) {
+		failed = client_notice(c, &t, line);
+		if (status >= 0)
+			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
+	} else {
+		text_str(&t, "\r\n");
+		failed = wire_text(&c->wire, &t, line);
+	}
+	if (failed)
+		client_drop(c, msg_errno());
+	else
+		client_flush(c);
+}
+
+void client_close_idle(struct client *c)
+{
+	if (client_is_extended(c)) {
+		client_dismiss(c, "closed: nothing typed for too long", -1);
+		return;
+	}
+	client_report(c, "idle");
+	detach(c);
+	finish(c);
+}
+
+int client_is_told_all(const struct client *c)
+{
+	return !client_pending(c) &&
+	       (c->phase == CLIENT_CLOSING || (c->phase == CLIENT_STREAMING && session_done(c)));
+}
+
+void client_end(struct client *c)
+{
+	if (c->phase == CLIENT_STREAMING && client_is_extended(c)) {
+		c->phase = CLIENT_CLOSING;
+		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
+			client_flush(c);
+	}
+	if (!c->src.closed && !client_pending(c))
+		finish(c);
+}
+
+void client_linger(struct client *c)
+{
+	int unsent = sock_unsent(c->src.fd);
+
+	if (unsent != c->unsent)
+		c->since = loop_now;
+	c->unsent = unsent;
+	c->look_at = loop_now + LOOK;
+	if (loop_now - c->since >= (unsent && c->session ? CLIENT_STALL : LINGER))
+		client_drop(c, "closed");
+}
