@@ -1,4 +1,4 @@
-// framed: a client of framed mode (protocol.md) that says exactly what it is told to.
+// framed: a client of framed mode (docs/protocol.md) that says exactly what it is told to.
 //
 //   framed [-d] [-q] [-t SECS] ADDR [ACTION...]
 //
