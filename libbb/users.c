@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -210,10 +211,18 @@ const char *users_ids(uid_t u, gid_t g)
 	return syscall(SETUID, u) ? "setuid" : 0;
 }
 
+/* A change of user takes the capabilities of root alone: ambient ones of another caller would be the command's
+ * too, and with CAP_SETUID it could become anybody (capabilities(7); Linux 4.3). */
+static void drop_ambient(void)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 const char *users_become(void)
 {
 	if (!is_set)
 		return 0;
+	drop_ambient();
 	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
 		return "terminal";
 	if (syscall(SETGROUPS, group_count, groups) &&
