@@ -283,8 +283,8 @@ void users_set(const char *spec);
 /* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
  * that /etc/passwd does not know has the home /, and the number for a name. */
 char **users_env(void);
-/* The user and group that are wanted; changes nothing before users_set(). */
-void users_wanted(uid_t *u, gid_t *g);
+/* The user and group that are wanted, and 1; before users_set() 0, and nothing is changed. */
+int users_wanted(uid_t *u, gid_t *g);
 /* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
 const char *users_ids(uid_t u, gid_t g);
 /* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */

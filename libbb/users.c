@@ -191,12 +191,13 @@ void users_set(const char *spec)
 	is_set = 1;
 }
 
-void users_wanted(uid_t *u, gid_t *g)
+int users_wanted(uid_t *u, gid_t *g)
 {
 	if (!is_set)
-		return;
+		return 0;
 	*u = uid;
 	*g = gid;
+	return 1;
 }
 
 char **users_env(void)
