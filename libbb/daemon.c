@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h> /* rename() */
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,6 +62,7 @@ void daemon_start(void)
 	int report[2];
 	pid_t pid;
 
+	sig_reset(SIGCHLD); /* ignored, it would leave no status to wait for (wait(2)) */
 	if (io_pipe(report) || (pid = _Fork()) < 0)
 		die(1, "cannot become a daemon: ", msg_errno());
 	if (pid) {
