@@ -232,6 +232,7 @@ void sig_open(const int *signals);
 void sig_listen(void (*handle)(int));
 /* The default disposition. */
 void sig_reset(int sig);
+void sig_block(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
 /* 0-255 or 128+N from what wait(2) said. */

@@ -72,6 +72,15 @@ void sig_listen(void (*handle)(int))
 	loop_add(&source);
 }
 
+void sig_block(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_BLOCK, &set, 0);
+}
+
 void sig_default(void)
 {
 	sigset_t none;
