@@ -31,7 +31,10 @@ const char *daemon_home(void)
 {
 	static char home[PATH_MAX] __attribute__((section(".bss.~home")));
 
-	if (!*home && syscall(SYS_getcwd, home, sizeof home) < 0) /* libc's brings malloc */
+	if (*home)
+		return home;
+	errno = ENOENT; /* what the system call says of a directory that no path leads to, but "(unreachable)" */
+	if (syscall(SYS_getcwd, home, sizeof home) < 0 || *home != '/') /* libc's brings malloc */
 		die(1, "working directory: ", msg_errno());
 	return home;
 }
