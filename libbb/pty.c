@@ -280,7 +280,9 @@ static pid_t guide_follow(pid_t guide, int report, struct failure *f)
 		kill(guide, SIGKILL);
 		return -1;
 	}
-	waitpid(guide, 0, 0); /* it exits at once */
+	/* it would exit now, but the container's owner may stop it (kill(2)) */
+	kill(guide, SIGKILL);
+	waitpid(guide, 0, 0);
 	if (f->subject)
 		return -1;
 	guide = f->err;
