@@ -151,8 +151,7 @@ struct birth {
 	int slave; /* -1: it is to be opened where the command runs */
 	const struct command *command;
 	char *env, **environment;
-	int report;  /* the child's end, */
-	int servers; /* and the server's, or -1 when it is closed in the child already */
+	int report; /* the child's end */
 };
 
 static int execute(const char *path, const void *of)
@@ -191,6 +190,22 @@ static const char *open_inside(struct birth *b)
 	return 0;
 }
 
+/* A file system that hangs may hold this process up for as long as it likes, and then it cannot even be killed.
+ * So the terminal, as 0-2, and the report are all that it has of the server: no listening socket that would
+ * keep an address in use. */
+static void leave_server(struct birth *b)
+{
+	for (int fd = 0; fd < 3; fd++)
+		dup2(b->slave, fd);
+	dup2(b->report, 3);
+	ioctl(3, FIOCLEX);
+	io_close_from(4);
+	b->slave = 0;
+	b->report = 3;
+	if (b->command->forget)
+		b->command->forget();
+}
+
 /* The command's process. */
 static _Noreturn void become(struct birth *b)
 {
@@ -198,10 +213,8 @@ static _Noreturn void become(struct birth *b)
 	const char *where;
 	int joined = b->slave < 0;
 
-	if (b->servers >= 0)
-		close(b->servers);
-	if (c->forget && !joined)
-		c->forget();
+	if (!joined)
+		leave_server(b);
 	if (CFG_JAIL && joined && (where = enter_root(b)))
 		give_up(c, b->report, where);
 	if (CFG_JAIL && jail_needs_init() && init_fork(b->report))
@@ -211,10 +224,11 @@ static _Noreturn void become(struct birth *b)
 		give_up(c, b->report, where);
 	if (ioctl(b->slave, TIOCSCTTY, 0))
 		give_up(c, b->report, "controlling terminal");
-	for (int fd = 0; fd < 3; fd++)
+	for (int fd = 0; joined && fd < 3; fd++)
 		dup2(b->slave, fd);
-	close(b->slave);
-	if (!joined && chdir(c->home))
+	if (joined)
+		close(b->slave);
+	else if (chdir(c->home))
 		give_up(c, b->report, c->home);
 	if (CFG_JAIL && (where = jail_enter()))
 		give_up(c, b->report, where);
@@ -256,7 +270,6 @@ static pid_t guide_fork(struct birth *b)
 	if (b->command->forget)
 		b->command->forget();
 	b->report = join_begin(b->report);
-	b->servers = -1;
 	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
 	if (!f.subject) {
 		pid = give_birth(b, jail_clone() | CLONE_PARENT);
@@ -315,7 +328,6 @@ int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure 
 		*f = (struct failure){"fork", errno};
 		return -1;
 	}
-	b.servers = report[0];
 	b.report = report[1];
 	p->pid = pty_comes() ? guide_fork(&b) : give_birth(&b, CFG_JAIL ? jail_clone() : 0);
 	if (p->pid < 0)
