@@ -515,14 +515,14 @@ int pty_hangup(const struct pty *p, int sig);
 /* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
 void pty_signal(const struct pty *p, int sig);
 /* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
- * reads (blocking until exec) and closes, or -1 and *f.  env: more variables, each ending in a NUL,
- * an empty one last; or 0. */
+ * reads (until exec, or for PTY_PATIENCE seconds) and closes, or -1 and *f.  env: more variables, each ending in
+ * a NUL, an empty one last; or 0. */
+enum { PTY_PATIENCE = 10 };
 int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f);
 struct failure pty_spawned(int report);
 /* When pty_comes(), after pty_spawn(): reads the first of what the report brings, the pty, opened in the
  * process's own devpts, or in ours where it has none; waits PTY_PATIENCE seconds at most.  A failure when the
  * command's process failed before.  It waits until pty_go() lets it go on; then pty_spawned(). */
-enum { PTY_PATIENCE = 10 };
 struct failure pty_arrived(struct pty *p, const struct winsize *size, int report);
 void pty_go(const struct pty *p, int report);
 /* Tries what execvp(3) would for this name, the directories of PATH in turn, until try() returns 0 or

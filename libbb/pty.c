@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -366,12 +367,13 @@ void pty_go(const struct pty *p, int report)
 struct failure pty_spawned(int report)
 {
 	struct failure f = {0};
-	ssize_t n;
+	struct pollfd p = {.fd = report, .events = POLLIN};
 
-	while ((n = read(report, &f, sizeof f)) < 0 && errno == EINTR)
-		;
-	if (n < 0) /* PTY_PATIENCE */
-		f = (struct failure){"-t: the command", ETIMEDOUT};
+	if (!poll(&p, 1, PTY_PATIENCE * 1000))
+		f = (struct failure){"start of the command", ETIMEDOUT};
+	else
+		while (read(report, &f, sizeof f) < 0 && errno == EINTR)
+			;
 	close(report);
 	return f;
 }
