@@ -951,6 +951,7 @@ struct session {
 	char started;
 	char coming;    /* the terminal is, from the command's process */
 	char exited;    /* reaped */
+	char killed;    /* was sent KILL */
 	char over;      /* and everything it wrote is in the ring */
 	char stays;     /* it will be started again: clients stay */
 	char collected; /* a client got everything up to the end */

@@ -166,8 +166,9 @@ static unsigned want(struct source *src, msec *due)
 	return wants | LOOP_READ;
 }
 
-/* It is another user's by now (su), and not ours to kill: without a master the kernel hangs it up.  A
- * ptyshim ends in any case. */
+/* It is another user's by now (su), and not ours to kill; or KILL did not end it, because a file system that
+ * hangs holds it, or because somebody traces it and does not wait for it (ptrace(2)).  Without a master the kernel
+ * hangs it up.  A ptyshim ends in any case. */
 static void let_go(struct session *s)
 {
 	s->status = 128 + SIGKILL;
@@ -189,9 +190,10 @@ static void ready(struct source *src, unsigned what)
 	if (what & LOOP_READ || (what & LOOP_TIME && (s->exited || s->gather_until)))
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
-		s->kill_at = 0;
-		if (pty_hangup(&s->pty, SIGKILL) && CFG_PTYROUTER)
+		s->kill_at = s->killed ? 0 : loop_now + KILL_AFTER;
+		if ((pty_hangup(&s->pty, SIGKILL) || s->killed) && CFG_PTYROUTER)
 			let_go(s);
+		s->killed = 1;
 	}
 }
 
@@ -233,7 +235,7 @@ struct failure session_begin(struct session *s, int *report)
 		return f;
 	}
 	s->exited = s->over = 0;
-	s->drain = s->kill_at = s->retry = s->gather_until = 0;
+	s->drain = s->kill_at = s->retry = s->gather_until = s->killed = 0;
 	s->src = (struct source){.fd = s->pty.master, .want = want, .ready = ready};
 	loop_add(&s->src);
 	return f;
