@@ -34,7 +34,7 @@ static char *environment[USERS_ENV];
 static int scan(const char *path, int (*each)(const struct field *f, const struct field *key),
 	const struct field *key)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* not held up by a FIFO */
 	struct stat st = {0};
 	const char *text, *end, *eol;
 
