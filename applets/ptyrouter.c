@@ -414,6 +414,7 @@ int ptyrouter_main(char **argv, const char *options)
 	server.tallies = shared->tally;
 	server.sessions = all_sessions;
 	server_listen(&o, seat_open);
+	sig_block(SIGTTOU);
 	if (CFG_SUPERVISED && server.alone) {
 		server_start();
 		serve_one();
