@@ -407,6 +407,7 @@ int ptyrouter_main(char **argv, const char *options)
 	server.tallies = shared->tally;
 	server.sessions = all_sessions;
 	server_listen(&o, router_session_open);
+	sig_block(SIGTTOU);
 	if (CFG_SUPERVISED && server.single_connection) {
 		server_start();
 		serve_one();

@@ -214,6 +214,8 @@ int ptyshim_main(char **argv, const char *options)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
 	command_find(&server.command);
+	if (!is_interactive())
+		sig_block(SIGTTOU);
 	server_start();
 	pgrp_open();
 	server_signals(end, reaped, follow_size);

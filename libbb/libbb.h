@@ -230,6 +230,10 @@ void loop_forget(void);
  * whoever started us wants ignored; SIGPIPE is blocked.  After a fork sig_listen() is called again. */
 void sig_open(const int *signals);
 void sig_listen(void (*handle)(int));
+/* The default disposition. */
+void sig_reset(int sig);
+/* In a server SIGTTOU, or a message would stop it: in the background of a terminal with tostop set (termios(3)). */
+void sig_block(int sig);
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
 /* 0-255 or 128+N from what wait(2) said. */

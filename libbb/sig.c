@@ -31,7 +31,7 @@ static void ready(struct source *s, unsigned what)
 static struct source source = {.want = want, .ready = ready};
 
 /* Not signal(): libc keeps some numbers to itself, and its sigaction() is larger than this file. */
-static void disposition_default(int sig)
+void sig_reset(int sig)
 {
 	static char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
 
@@ -57,7 +57,7 @@ void sig_open(const int *signals)
 		if (is_ignored(*signals))
 			continue;
 		sigaddset(&set, *signals);
-		disposition_default(*signals); /* an ignored SIGCHLD may be inherited */
+		sig_reset(*signals); /* an ignored SIGCHLD may be inherited */
 	}
 	source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (source.fd < 0)
@@ -72,12 +72,21 @@ void sig_listen(void (*handle)(int))
 	loop_add(&source);
 }
 
+void sig_block(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_BLOCK, &set, 0);
+}
+
 void sig_default(void)
 {
 	sigset_t none;
 
 	for (int i = 1; i < _NSIG; i++)
-		disposition_default(i);
+		sig_reset(i);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, 0);
 }

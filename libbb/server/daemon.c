@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h> /* rename() */
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,7 +31,10 @@ const char *daemon_home(void)
 {
 	static char home[PATH_MAX] __attribute__((section(".bss.~home")));
 
-	if (!*home && syscall(SYS_getcwd, home, sizeof home) < 0) /* libc's brings malloc */
+	if (*home)
+		return home;
+	errno = ENOENT; /* what the system call says of a directory that no path leads to, but "(unreachable)" */
+	if (syscall(SYS_getcwd, home, sizeof home) < 0 || *home != '/') /* libc's brings malloc */
 		die(1, "working directory: ", msg_errno());
 	return home;
 }
@@ -61,6 +65,7 @@ void daemon_start(void)
 	int report[2];
 	pid_t pid;
 
+	sig_reset(SIGCHLD); /* ignored, it would leave no status to wait for (wait(2)) */
 	if (io_pipe(report) || (pid = _Fork()) < 0)
 		die(1, "cannot become a daemon: ", msg_errno());
 	if (pid) {

@@ -28,6 +28,7 @@
 #endif
 
 enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
+enum { JOIN_SESSION_KEYRING = 1 }; /* keyctl(2) */
 
 static const struct {
 	const char *name;
@@ -174,13 +175,24 @@ unsigned jail_clone(void)
 	return unshared & AT_CLONE;
 }
 
+/* A command that is somebody else would read the caller's keys: whoever has the session keyring may (keyrings(7)),
+ * and it is inherited.  Made while we are the caller, whose quota nobody else can fill.  Kernels without keys
+ * and filters that forbid them (docker's) leave nothing to read. */
+static const char *leave_keyring(void)
+{
+	if (syscall(SYS_keyctl, JOIN_SESSION_KEYRING, 0) < 0 && errno != ENOSYS && errno != EPERM)
+		return "session keyring";
+	return 0;
+}
+
 const char *jail_join(void)
 {
 	uid_t uid = 0;
 	gid_t gid = 0;
+	const char *bad = leave_keyring();
 
 	users_wanted(&uid, &gid);
-	return join_enter(uid, gid);
+	return bad ? bad : join_enter(uid, gid);
 }
 
 static const char *set_hostname(void)
@@ -194,9 +206,11 @@ static const char *set_hostname(void)
 
 const char *jail_enter(void)
 {
-	const char *bad = 0;
+	uid_t uid;
+	gid_t gid;
+	const char *bad = !join_pid && users_wanted(&uid, &gid) ? leave_keyring() : 0;
 
-	if (unshared & CLONE_NEWUSER)
+	if (!bad && unshared & CLONE_NEWUSER)
 		bad = map_user();
 	if (!bad)
 		bad = unshare_spaces();

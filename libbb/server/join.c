@@ -123,7 +123,23 @@ static int open_space(int i)
 	return 0;
 }
 
-/* The root comes last: a process that has ended has none, so all of it was there at one time. */
+/* Whether the process has gone into a user namespace since that of it was opened; or -1. */
+static int changed_user(void)
+{
+	struct stat now, then = {.st_dev = ours[USER].dev, .st_ino = ours[USER].ino};
+
+	if (!then.st_ino)
+		return 0;
+	if ((space[USER] >= 0 && fstat(space[USER], &then)) ||
+		fstatat(process, kinds[USER].what + SAY, &now, 0))
+		return -1;
+	errno = EAGAIN;
+	return now.st_dev != then.st_dev || now.st_ino != then.st_ino;
+}
+
+/* The root comes last: a process that has ended has none, so all of it was there at one time.  And if it went into
+ * a user namespace in between, its owner's mounts would be joined with our rights outside of that: no way
+ * leads back from one, so when it has the first one still all was opened there. */
 static const char *open_all(void)
 {
 	const char *bad = 0;
@@ -137,6 +153,8 @@ static const char *open_all(void)
 		bad = cwd_what;
 	if (!bad && (root = open_its(root_what, O_PATH | O_DIRECTORY)) < 0)
 		bad = root_what;
+	if (!bad && changed_user())
+		bad = kinds[USER].what;
 	return bad && errno == ESRCH ? "-t: that process" : bad;
 }
 

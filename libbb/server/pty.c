@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -151,8 +152,7 @@ struct spawn {
 	int slave; /* -1: it is to be opened where the command runs */
 	const struct command *command;
 	char *env, **environment;
-	int report;  /* the child's end, */
-	int servers; /* and the server's, or -1 when it is closed in the child already */
+	int report; /* the child's end */
 };
 
 static int execute(const char *path, const void *of)
@@ -191,6 +191,22 @@ static const char *open_inside(struct spawn *b)
 	return 0;
 }
 
+/* A file system that hangs may hold this process up for as long as it likes, and then it cannot even be killed.
+ * So the terminal, as 0-2, and the report are all that it has of the server: no listening socket that would
+ * keep an address in use. */
+static void leave_server(struct spawn *b)
+{
+	for (int fd = 0; fd < 3; fd++)
+		dup2(b->slave, fd);
+	dup2(b->report, 3);
+	ioctl(3, FIOCLEX);
+	io_close_from(4);
+	b->slave = 0;
+	b->report = 3;
+	if (b->command->forget)
+		b->command->forget();
+}
+
 /* The command's process. */
 static _Noreturn void exec_child(struct spawn *b)
 {
@@ -198,10 +214,8 @@ static _Noreturn void exec_child(struct spawn *b)
 	const char *where;
 	int joined = b->slave < 0;
 
-	if (b->servers >= 0)
-		close(b->servers);
-	if (c->forget && !joined)
-		c->forget();
+	if (!joined)
+		leave_server(b);
 	if (CFG_JAIL && joined && (where = enter_root(b)))
 		give_up(c, b->report, where);
 	if (CFG_JAIL && jail_needs_init() && init_fork(b->report))
@@ -211,10 +225,11 @@ static _Noreturn void exec_child(struct spawn *b)
 		give_up(c, b->report, where);
 	if (ioctl(b->slave, TIOCSCTTY, 0))
 		give_up(c, b->report, "controlling terminal");
-	for (int fd = 0; fd < 3; fd++)
+	for (int fd = 0; joined && fd < 3; fd++)
 		dup2(b->slave, fd);
-	close(b->slave);
-	if (!joined && chdir(c->home))
+	if (joined)
+		close(b->slave);
+	else if (chdir(c->home))
 		give_up(c, b->report, c->home);
 	if (CFG_JAIL && (where = jail_enter()))
 		give_up(c, b->report, where);
@@ -256,7 +271,6 @@ static pid_t helper_fork(struct spawn *b)
 	if (b->command->forget)
 		b->command->forget();
 	b->report = join_begin(b->report);
-	b->servers = -1;
 	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
 	if (!f.subject) {
 		pid = fork_child(b, jail_clone() | CLONE_PARENT);
@@ -280,7 +294,9 @@ static pid_t helper_follow(pid_t helper, int report, struct failure *f)
 		kill(helper, SIGKILL);
 		return -1;
 	}
-	waitpid(helper, 0, 0); /* it exits at once */
+	/* it would exit now, but the container's owner may stop it (kill(2)) */
+	kill(helper, SIGKILL);
+	waitpid(helper, 0, 0);
 	if (f->subject)
 		return -1;
 	helper = f->err;
@@ -313,7 +329,6 @@ int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure 
 		*f = (struct failure){"fork", errno};
 		return -1;
 	}
-	b.servers = report[0];
 	b.report = report[1];
 	p->pid = pty_comes() ? helper_fork(&b) : fork_child(&b, CFG_JAIL ? jail_clone() : 0);
 	if (p->pid < 0)
@@ -352,12 +367,13 @@ void pty_go(const struct pty *p, int report)
 struct failure pty_spawned(int report)
 {
 	struct failure f = {0};
-	ssize_t n;
+	struct pollfd p = {.fd = report, .events = POLLIN};
 
-	while ((n = read(report, &f, sizeof f)) < 0 && errno == EINTR)
-		;
-	if (n < 0) /* PTY_PATIENCE */
-		f = (struct failure){"-t: the command", ETIMEDOUT};
+	if (!poll(&p, 1, PTY_PATIENCE * 1000))
+		f = (struct failure){"start of the command", ETIMEDOUT};
+	else
+		while (read(report, &f, sizeof f) < 0 && errno == EINTR)
+			;
 	close(report);
 	return f;
 }

@@ -55,8 +55,8 @@ void users_set(const char *spec);
 /* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
  * that /etc/passwd does not know has the home /, and the number for a name. */
 char **users_env(void);
-/* The user and group that are wanted; changes nothing before users_set(). */
-void users_wanted(uid_t *u, gid_t *g);
+/* The user and group that are wanted, and 1; before users_set() 0, and nothing is changed. */
+int users_wanted(uid_t *u, gid_t *g);
 /* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
 const char *users_ids(uid_t u, gid_t g);
 /* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
@@ -171,14 +171,14 @@ int pty_hangup(const struct pty *p, int sig);
 /* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
 void pty_signal(const struct pty *p, int sig);
 /* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
- * reads (blocking until exec) and closes, or -1 and *f.  env: more variables, each ending in a NUL,
- * an empty one last; or 0. */
+ * reads (until exec, or for PTY_PATIENCE seconds) and closes, or -1 and *f.  env: more variables, each ending in
+ * a NUL, an empty one last; or 0. */
+enum { PTY_PATIENCE = 10 };
 int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f);
 struct failure pty_spawned(int report);
 /* When pty_comes(), after pty_spawn(): reads the first of what the report brings, the pty, opened in the
  * process's own devpts, or in ours where it has none; waits PTY_PATIENCE seconds at most.  A failure when the
  * command's process failed before.  It waits until pty_go() lets it go on; then pty_spawned(). */
-enum { PTY_PATIENCE = 10 };
 struct failure pty_arrived(struct pty *p, const struct winsize *size, int report);
 void pty_go(const struct pty *p, int report);
 /* Tries what execvp(3) would for this name, the directories of PATH in turn, until try() returns 0 or
@@ -247,6 +247,7 @@ struct session {
 	char restarts;      /* -R: clients stay when it is over */
 	char ring_used;     /* not shared: the ring has memory that it may give back */
 	char start_asked;   /* a client said something that starts the command */
+	char killed;        /* the command was sent KILL */
 	char collected;     /* a client got everything up to the end */
 };
 

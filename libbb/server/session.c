@@ -125,8 +125,9 @@ static unsigned want(struct source *src, msec *due)
 	return wants | LOOP_READ;
 }
 
-/* The command is another user's by now (su), and may not be killed by us: without a master the kernel hangs
- * it up.  A ptyshim ends in any case. */
+/* The command is another user's by now (su), and may not be killed by us; or KILL did not end it, because a file
+ * system that hangs holds it, or because somebody traces it and does not wait for it (ptrace(2)).  Without a
+ * master the kernel hangs it up.  A ptyshim ends in any case. */
 static void abandon(struct session *s)
 {
 	s->status = 128 + SIGKILL;
@@ -148,9 +149,10 @@ static void ready(struct source *src, unsigned what)
 	if (what & LOOP_READ || timed)
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
-		s->kill_at = 0;
-		if (pty_hangup(&s->pty, SIGKILL) && CFG_PTYROUTER)
+		s->kill_at = s->killed ? 0 : loop_now + KILL_AFTER;
+		if ((pty_hangup(&s->pty, SIGKILL) || s->killed) && CFG_PTYROUTER)
 			abandon(s);
+		s->killed = 1;
 	}
 }
 
@@ -189,7 +191,7 @@ struct failure session_begin(struct session *s, int *report)
 		return f;
 	}
 	s->state = pty_comes() ? SESSION_OPENING : SESSION_RUNNING;
-	s->drain = s->kill_at = s->retry_at = s->coalesce_until = 0;
+	s->drain = s->kill_at = s->retry_at = s->coalesce_until = s->killed = 0;
 	s->pty.src = (struct source){.fd = s->pty.src.fd, .want = want, .ready = ready};
 	loop_add(&s->pty.src);
 	return f;

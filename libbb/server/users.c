@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static char *environment[USERS_ENV];
 static int scan(const char *path, int (*each)(const struct field *f, const struct field *key),
 	const struct field *key)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* not held up by a FIFO */
 	struct stat st = {0};
 	const char *text, *end, *eol;
 
@@ -190,12 +191,13 @@ void users_set(const char *spec)
 	is_set = 1;
 }
 
-void users_wanted(uid_t *u, gid_t *g)
+int users_wanted(uid_t *u, gid_t *g)
 {
 	if (!is_set)
-		return;
+		return 0;
 	*u = uid;
 	*g = gid;
+	return 1;
 }
 
 char **users_env(void)
@@ -210,10 +212,18 @@ const char *users_ids(uid_t u, gid_t g)
 	return syscall(SETUID, u) ? "setuid" : 0;
 }
 
+/* A change of user takes the capabilities of root alone: ambient ones of another caller would be the command's
+ * too, and with CAP_SETUID it could become anybody (capabilities(7); Linux 4.3). */
+static void drop_ambient(void)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 const char *users_become(void)
 {
 	if (!is_set)
 		return 0;
+	drop_ambient();
 	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
 		return "terminal";
 	if (syscall(SETGROUPS, group_count, groups) &&
