@@ -202,6 +202,8 @@ static _Noreturn void exec_child(struct spawn *b)
 		close(b->servers);
 	if (c->forget && !joined)
 		c->forget();
+	if (!joined)
+		oom_restore();
 	if (CFG_JAIL && joined && (where = enter_root(b)))
 		give_up(c, b->report, where);
 	if (CFG_JAIL && jail_needs_init() && init_fork(b->report))
@@ -255,6 +257,7 @@ static pid_t helper_fork(struct spawn *b)
 		return pid;
 	if (b->command->forget)
 		b->command->forget();
+	oom_restore();
 	b->report = join_begin(b->report);
 	b->servers = -1;
 	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
