@@ -254,6 +254,8 @@ int ptyattach_main(char **argv, const char *options)
 	}
 	if (!where && !(where = *o.argv++))
 		die(1, "no ADDR (see --help)");
+	if (*o.argv && **o.argv == '-')
+		die(1, *o.argv, ": options go before ADDR");
 	if (*o.argv)
 		die(1, *o.argv, ": one ADDR is enough (see --help)");
 	addr_get(&addr, where);

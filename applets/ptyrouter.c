@@ -117,6 +117,7 @@ static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
 static void worker_end(void)
 {
 	ending = loop_now;
+	client_rules.ending = 1;
 	listeners_close();
 	router_sessions_hangup();
 }

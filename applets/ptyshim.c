@@ -22,6 +22,7 @@
 #include "server/server.h"
 
 enum { FLUSH = 5000, GIVE_UP = 5000 + FLUSH }; /* ms; KILL comes 5 s after HUP */
+enum { YOUNG = 1000 }; /* ms: a command that lives less than this is started once in that time */
 
 static struct session session;
 static size_t kept = 64 * 1024;
@@ -29,6 +30,7 @@ static char wait_for_client, interactive, console;
 static msec again = NEVER; /* -R, in ms */
 static msec ending;        /* when TERM came */
 static msec retry;         /* -R: the next try after one that could not start the command */
+static int failed;         /* -R: the errno of that one, which was told */
 
 /* "-": its client has not proved itself yet. */
 static int coming(void)
@@ -60,6 +62,14 @@ static int abandoned(void)
 	return CFG_SUPERVISED && server.single_connection && !ending && !client_alive && !coming();
 }
 
+/* -R: when the command that has ended is started again. */
+static msec restart_at(void)
+{
+	msec at = retry ? retry : session.ended + again;
+
+	return at > session.began + YOUNG ? at : session.began + YOUNG;
+}
+
 static unsigned life_want(struct source *src, msec *due)
 {
 	(void)src;
@@ -69,31 +79,42 @@ static unsigned life_want(struct source *src, msec *due)
 	if (!session_closed(&session))
 		return 0;
 	if (session.restarts && session.state != SESSION_NEW)
-		due_at(due, retry ? retry : session.ended + again);
+		due_at(due, restart_at());
 	else if (finished() || (server.listening && !waiting()))
 		due_at(due, loop_now);
 	return 0;
 }
 
+/* Tells clients what became of it; a reason for a failure once. */
+static void tell_restart(const struct failure *f)
+{
+	static char line[300] LARGE;
+	struct text t = {line, line + sizeof line - 1};
+
+	text_str(&t, "ended with status ");
+	text_num(&t, session.status);
+	text_str(&t, f->err ? ", not started again: " : ", started again");
+	if (f->err)
+		command_words(&t, &server.command, f);
+	*t.at = '\0';
+	client_tell(&session, line);
+	if (f->err)
+		warn(line);
+}
+
 static void run_again(void)
 {
-	static char line[64];
-	struct text t = {line, line + sizeof line - 1};
-	struct failure f;
+	struct failure f = session_start(&session);
 
-	if (!retry) {
-		text_str(&t, "ended with status ");
-		text_num(&t, session.status);
-		text_str(&t, ", started again");
-		*t.at = '\0';
-		client_tell(&session, line);
-	}
-	f = session_start(&session);
-	retry = f.err ? loop_now + (again > 1000 ? again : 1000) : 0;
+	if (!f.err || f.err != failed)
+		tell_restart(&f);
+	failed = f.err;
+	retry = f.err ? loop_now + (again > YOUNG ? again : YOUNG) : 0;
 }
 
 static void end(void)
 {
+	client_rules.ending = 1;
 	session_hangup(&session);
 	session.restarts = 0;
 	if (!ending)
@@ -106,7 +127,8 @@ static void life_ready(struct source *src, unsigned what)
 	if (abandoned())
 		end();
 	if (session_closed(&session) && session.restarts && session.state != SESSION_NEW) {
-		run_again();
+		if (loop_now >= restart_at())
+			run_again();
 		return;
 	}
 	if (session_closed(&session) && !waiting())
@@ -230,6 +252,8 @@ int ptyshim_main(char **argv, const char *options)
 		begin();
 	listeners_accept(1, CFG_STATS ? tell_stats : 0);
 	server_ready();
+	if (CFG_CONSOLE && console)
+		warn("/dev/console and the kernel's log come out of this session (-c)");
 	if (is_interactive())
 		join_terminal();
 	loop_add(&life);

@@ -82,21 +82,34 @@ static int stream(int family)
 	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static int tcp_listen(const union sock_name *n, int both)
+enum {
+	BOTH = 1,
+	FREE = 2
+}; /* IPv4 as well; the address may be nobody's yet (IP_FREEBIND, ip(7)) */
+
+static int tcp_listen(const union sock_name *n, int how)
 {
-	int fd = stream(n->sa.sa_family), on = 1, only = !both;
+	int fd = stream(n->sa.sa_family), on = 1, only = !(how & BOTH);
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (n->sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+	if (how & FREE)
+		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
 	if (!bind(fd, &n->sa, sock_name_len(n)) && !listen(fd, BACKLOG))
 		return fd;
 	on = errno;
 	close(fd);
 	errno = on;
 	return -1;
+}
+
+/* After listening failed: was it for want of IPv6? */
+static int no_ipv6(void)
+{
+	return errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
 }
 
 /* Every interface: one IPv6 socket takes both, where the kernel has IPv6. */
@@ -106,8 +119,8 @@ static int any_listen(unsigned port)
 	int fd;
 
 	any_name(&n, AF_INET6, port);
-	fd = tcp_listen(&n, 1);
-	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+	fd = tcp_listen(&n, BOTH);
+	if (fd >= 0 || !no_ipv6())
 		return fd;
 	any_name(&n, AF_INET, port);
 	return tcp_listen(&n, 0);
@@ -122,7 +135,20 @@ static int local_listen(unsigned port, int fd[2])
 	if (fd[0] < 0)
 		return -1;
 	fd[1] = tcp_listen(&n[1], 0);
-	return 0;
+	return fd[1] < 0 && !no_ipv6() ? -1 : 0; /* half of it would be another server's */
+}
+
+/* A board's network may come up later than its server. */
+static int host_listen(const struct addr *a, const union sock_name *n)
+{
+	int fd = tcp_listen(n, 0);
+
+	if (fd >= 0 || errno != EADDRNOTAVAIL)
+		return fd;
+	fd = tcp_listen(n, FREE);
+	if (fd >= 0)
+		warn(a->text, ": no interface has this address yet");
+	return fd;
 }
 
 /* Does somebody answer at this socket?  Whoever may not ask, or is not answered at once, may not replace it. */
@@ -216,7 +242,7 @@ void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *m
 	else if (numeric(&n, a))
 		die(1, a->text, ": ", not_numeric);
 	else
-		fd[0] = tcp_listen(&n, 0);
+		fd[0] = host_listen(a, &n);
 	if (fd[0] < 0)
 		die(1, a->text, ": ", msg_errno());
 }

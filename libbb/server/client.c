@@ -140,7 +140,9 @@ static int is_read(const struct client *c)
 /* Output is counted from here when it is queued without a write (since is 0): then at once. */
 static msec stalled_at(const struct client *c)
 {
-	return !client_pending(c) ? NEVER : c->since ? c->since + CLIENT_STALL : loop_now;
+	msec patience = client_rules.ending ? CLIENT_FLUSH : CLIENT_STALL;
+
+	return !client_pending(c) ? NEVER : c->since ? c->since + patience : loop_now;
 }
 
 static msec idle_at(const struct client *c)
@@ -236,7 +238,7 @@ static void stalled(struct client *c)
 	client_flush(c);
 	if (c->src.closed || loop_now < stalled_at(c))
 		return;
-	if (!s || (s->shared && (s->state == SESSION_OVER || session_held(s))))
+	if (!s || client_rules.ending || s->state == SESSION_OVER || (s->shared && session_held(s)))
 		client_drop(c, "takes nothing");
 	else /* it keeps nobody waiting, or is the only one and waited for */
 		c->since = loop_now;

@@ -9,8 +9,9 @@
 #include "server.h"
 
 enum {
-	LINGER = 500,  /* ms for a client to close after us */
-	LOOK = 100,    /* ms between looks at what is still under way to one that lingers */
+	LINGER =
+		500, /* ms for a client to close after us, or to take more of what its socket has */
+	LOOK = 100,  /* ms between looks at what is still under way to one that lingers */
 	CHECK = 30000, /* ms between looks at a peer that owes acknowledgements */
 };
 
@@ -46,6 +47,8 @@ static void detach(struct client *c)
 	list_remove(&s->clients, c);
 	client_count--;
 	c->session = 0;
+	if (CFG_CONSOLE && s->takes_console)
+		console_start(&s->pty);
 	client_size_changed(s, 0);
 }
 
@@ -149,6 +152,6 @@ void client_linger(struct client *c)
 		c->since = loop_now;
 	c->unsent = unsent;
 	c->look_at = loop_now + LOOK;
-	if (loop_now - c->since >= (unsent && c->session ? CLIENT_STALL : LINGER))
+	if (loop_now - c->since >= LINGER)
 		client_drop(c, "closed");
 }

@@ -26,6 +26,8 @@ void command_failed(const struct command *c, const struct failure *f)
 	struct text t = {line, line + sizeof line - 1};
 
 	command_words(&t, c, f);
+	if (c->addr_like && pty_fail_status(f, c) == 127)
+		text_str(&t, " (-r or -f given, so it is the command)");
 	*t.at = '\0';
 	die(pty_fail_status(f, c), line);
 }

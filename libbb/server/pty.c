@@ -214,8 +214,10 @@ static _Noreturn void exec_child(struct spawn *b)
 	const char *where;
 	int joined = b->slave < 0;
 
-	if (!joined)
+	if (!joined) {
+		oom_restore();
 		leave_server(b);
+	}
 	if (CFG_JAIL && joined && (where = enter_root(b)))
 		give_up(c, b->report, where);
 	if (CFG_JAIL && jail_needs_init() && init_fork(b->report))
@@ -270,6 +272,7 @@ static pid_t helper_fork(struct spawn *b)
 		return pid;
 	if (b->command->forget)
 		b->command->forget();
+	oom_restore();
 	b->report = join_begin(b->report);
 	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
 	if (!f.subject) {

@@ -137,7 +137,10 @@ static void set_env(void)
 static void set_command(struct opt *o)
 {
 	static char sh[] = "/bin/sh", *shell[] = {sh, 0};
+	struct addr addr;
 
+	if (listener_first() && *o->argv && !o->argv[1])
+		server.command.addr_like = !addr_parse(&addr, *o->argv);
 	if (!listener_first()) {
 		if (!*o->argv)
 			die(1, "no ADDR (see --help)");
@@ -146,6 +149,8 @@ static void set_command(struct opt *o)
 	server.command.argv = *o->argv ? o->argv : shell;
 	if (!*server.command.argv[0])
 		die(1, "empty COMMAND");
+	if (*server.command.argv[0] == '-')
+		die(1, server.command.argv[0], ": options go before ADDR");
 	set_env();
 }
 
@@ -207,6 +212,7 @@ void server_start(void)
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
+	oom_protect();
 	if (!io_descriptors(START_FILES))
 		die(1, "too few descriptors for a session (ulimit -n)");
 }

@@ -131,6 +131,13 @@ int devpts_open(int fd[2]);
 /* Unlocks and opens the slave of a master; dir is its devpts, or AT_FDCWD for /dev/pts.  -1 and errno. */
 int devpts_slave(int master, int dir);
 
+/* ==== oom.c: the OOM killer ==== */
+
+/* A server of root's is not to be killed for want of memory; keeps what it was started with. */
+void oom_protect(void);
+/* In a command's process: that again. */
+void oom_restore(void);
+
 /* ==== pty.c: a pseudoterminal and the command on it ==== */
 
 struct pty {
@@ -145,6 +152,7 @@ struct command {
 	void (*forget)(void); /* wipes secrets in the child; may be 0 */
 	const char *home;     /* it starts here, */
 	const char *dir;      /* then goes there (may be 0) */
+	char addr_like;       /* its only word could be meant as ADDR, but -r or -f has given one */
 	struct rlimit files;  /* ours may be lower (RLIMIT_NOFILE) */
 	mode_t umask;
 };
@@ -270,6 +278,10 @@ void session_signal(struct session *s, int sig);
 /* Before the command starts: what is written to /dev/console comes out of the master (TIOCCONS, ioctl_tty(2))
  * until that is closed. */
 struct failure console_take(const struct pty *p);
+/* After output: a hangup of the terminal (vhangup(2), as login's) took the console away; it is taken again. */
+void console_keep(struct pty *p);
+/* Starts output that a client has stopped (^S, tcflow(3)), so that nobody waits who writes to the console. */
+void console_start(const struct pty *p);
 
 /* ==== client_output.c: what a client is told ==== */
 
@@ -357,13 +369,14 @@ void client_window(struct client *c, const struct winsize *size);
 struct client_rules {
 	msec idle; /* 0: never */
 	char watch, verbose;
+	char ending; /* the server ends: a client that takes nothing is waited for CLIENT_FLUSH ms */
 };
 
 extern struct client_rules client_rules;
 extern int client_count;              /* attached to a session */
 extern struct client *client_refused; /* those that are being refused, the oldest first */
 /* ms: it takes nothing at all, and the command or the end waits for it. */
-enum { CLIENT_STALL = 30000 };
+enum { CLIENT_STALL = 30000, CLIENT_FLUSH = 5000 };
 
 /* -v */
 void client_report(const struct client *c, const char *what);
@@ -378,8 +391,8 @@ void client_close_idle(struct client *c);
 /* Whether everything that there will be was written; then client_end() says EXIT and shuts our side. */
 int client_is_told_all(const struct client *c);
 void client_end(struct client *c);
-/* From time to time while it lingers: what is under way from a session arrives if we wait; when it does not
- * move, or all has arrived, it is dropped. */
+/* From time to time while it lingers: what its socket has taken arrives if we wait, as long as that moves; what
+ * does not move for LINGER ms is the kernel's to deliver. */
 void client_linger(struct client *c);
 
 /* ==== client.c: a connection to a session ==== */

@@ -75,6 +75,8 @@ static void output(struct session *s)
 	if (!s->shared && left == s->ring.size)
 		ring_rewind(&s->ring); /* everything was taken: a busy session keeps to few pages */
 	got = read_master(s, &left);
+	if (CFG_CONSOLE && s->takes_console && s->state == SESSION_RUNNING)
+		console_keep(&s->pty);
 	if (s->state == SESSION_DRAINING)
 		s->drain -= s->ring.head - before;
 	if (s->ring.head != before)

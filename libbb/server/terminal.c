@@ -22,6 +22,8 @@ size_t session_room(const struct session *s)
 		}
 	if (!streaming)
 		return s->ring.size;
+	if (CFG_CONSOLE && s->takes_console)
+		return half; /* a client that keeps up gets that in the same turn; no other holds up the console */
 	if (pace < ring_oldest(&s->ring))
 		return 0; /* the foremost client has to skip first */
 	left = ring_room(&s->ring, pace);
