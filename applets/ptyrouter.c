@@ -43,16 +43,11 @@ struct slot {
 static struct shared {
 	int total;
 	struct slot worker[WORKERS];
-	struct tally tally[SERVER_ADDRS];
+	struct counters counters[SERVER_ADDRS];
 } * shared;
 
 static int jobs = 1;
 static msec ending;
-
-static int all_sessions(void)
-{
-	return __atomic_load_n(&shared->total, __ATOMIC_RELAXED);
-}
 
 /* ==== a worker ==== */
 
@@ -161,7 +156,7 @@ static void serve(struct slot *slot, void (*stats)(struct text *))
 	own = slot;
 	pgrp_open();
 	loop_add(&life);
-	router_sessions_init(&(struct router_load){&shared->total, &slot->sessions, SESSIONS});
+	router_sessions_init(&shared->total, &slot->sessions, SESSIONS);
 	server_signals(worker_end, router_sessions_reaped, 0);
 	listeners_accept(1, stats);
 }
@@ -404,15 +399,15 @@ int ptyrouter_main(char **argv, const char *options)
 	shared = mmap(0, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die(1, "no memory: ", msg_errno());
-	server.tallies = shared->tally;
-	server.sessions = all_sessions;
+	server.counters = shared->counters;
+	server.session_count = &shared->total;
 	server_listen(&o, router_session_open);
 	if (CFG_SUPERVISED && server.single_connection) {
 		server_start();
 		serve_one();
 		return 0;
 	}
-	command_find(&server.command);
+	command_check(&server.command);
 	server_start();
 	server_signals(supervisor_end, supervisor_reaped, 0);
 	loop_add(&supervisor);

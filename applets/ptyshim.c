@@ -86,7 +86,7 @@ static void run_again(void)
 		text_num(&t, session.status);
 		text_str(&t, ", started again");
 		*t.at = '\0';
-		client_tell(&session, line);
+		client_notice_all(&session, line);
 	}
 	f = session_start(&session);
 	retry = f.err ? loop_now + (again > 1000 ? again : 1000) : 0;
@@ -128,7 +128,7 @@ static void begin(void)
 	struct failure f = session_start(&session);
 
 	if (f.err)
-		command_failed(&server.command, &f);
+		command_die(&server.command, &f);
 	if (CFG_CONSOLE && console)
 		kmsg_open(&session);
 }
@@ -213,7 +213,7 @@ int ptyshim_main(char **argv, const char *options)
 	if (is_interactive() && !server.sized)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
-	command_find(&server.command);
+	command_check(&server.command);
 	server_start();
 	pgrp_open();
 	server_signals(end, reaped, follow_size);

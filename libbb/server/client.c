@@ -20,7 +20,6 @@
 #include "server.h"
 
 enum {
-	CHECK = 30000,     /* ms between looks at a peer that owes acknowledgements, */
 	CHECK_DEAF = 2000, /* and at one that is not read: no event would tell its end */
 	UNREAD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
 	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
@@ -75,12 +74,12 @@ static void answer(struct client *c)
 {
 	if (c->refusal) {
 		if (has_spoken(c))
-			client_dismiss(c, c->refusal, c->refusal_status);
+			client_dismiss(c, c->refusal, -1);
 		return;
 	}
 	if (c->phase == CLIENT_DETECTING && has_spoken(c))
 		stream(c);
-	if (client_pending(c) || c->replay)
+	if (client_pending(c) || c->replaying)
 		client_flush(c);
 }
 
@@ -134,13 +133,15 @@ static int is_read(const struct client *c)
 	if (c->input == CLIENT_HUNG_UP || c->phase == CLIENT_LINGERING)
 		return c->input != CLIENT_HUNG_UP;
 	return c->wire.out.len < QUEUE_SIZE / 2 &&
-	       (c->watch || !s || session_takes_input(s, c->typed_to));
+	       (c->watch || !s || session_takes_input(s, c->typed_end));
 }
 
 /* Output is counted from here when it is queued without a write (since is 0): then at once. */
 static msec stalled_at(const struct client *c)
 {
-	return !client_pending(c) ? NEVER : c->since ? c->since + CLIENT_STALL : loop_now;
+	return !client_pending(c) ? NEVER :
+	       c->progress_at     ? c->progress_at + CLIENT_STALL :
+				    loop_now;
 }
 
 static msec idle_at(const struct client *c)
@@ -187,7 +188,7 @@ static msec speak_at(const struct client *c)
 {
 	int deaf = client_is_extended(c) && c->phase < CLIENT_CLOSING && !is_read(c);
 
-	return deaf ? later(c->read_at, c->spoke_at) + UNREAD : NEVER;
+	return deaf ? later(c->read_at, c->pinged_at) + UNREAD : NEVER;
 }
 
 static unsigned want(struct source *src, msec *due)
@@ -197,7 +198,7 @@ static unsigned want(struct source *src, msec *due)
 
 	due_at(due, c->failed ? loop_now : check_due(c));
 	if (c->phase == CLIENT_LINGERING) {
-		due_at(due, c->look_at);
+		due_at(due, c->linger_at);
 		return wants;
 	}
 	due_at(due, detect_at(c));
@@ -205,7 +206,7 @@ static unsigned want(struct source *src, msec *due)
 	due_at(due, idle_at(c));
 	if (CFG_FRAMED)
 		due_at(due, speak_at(c));
-	if (client_is_told_all(c))
+	if (client_is_drained(c))
 		due_at(due, loop_now);
 	return client_pending(c) ? wants | LOOP_WRITE : wants;
 }
@@ -213,7 +214,7 @@ static unsigned want(struct source *src, msec *due)
 static void check(struct client *c)
 {
 	c->checked_at = loop_now;
-	c->check_at = sock_unsent(c->src.fd) ? loop_now + CHECK : 0;
+	c->check_at = sock_unsent(c->src.fd) ? loop_now + CLIENT_CHECK : 0;
 	if (sock_lost(c->src.fd))
 		client_drop(c, "lost");
 }
@@ -223,7 +224,7 @@ static void detect(struct client *c)
 	if (c->first_len)
 		client_input_settled(c);
 	if (c->refusal)
-		client_dismiss(c, c->refusal, c->refusal_status);
+		client_dismiss(c, c->refusal, -1);
 	else if (c->phase == CLIENT_DETECTING)
 		stream(c);
 }
@@ -239,12 +240,12 @@ static void stalled(struct client *c)
 	if (!s || (s->shared && (s->state == SESSION_OVER || session_held(s))))
 		client_drop(c, "takes nothing");
 	else /* it keeps nobody waiting, or is the only one and waited for */
-		c->since = loop_now;
+		c->progress_at = loop_now;
 }
 
 static void speak(struct client *c)
 {
-	c->spoke_at = loop_now;
+	c->pinged_at = loop_now;
 	if (!c->wire.out.len)
 		c->failed |= wire_frame(&c->wire, FRAME_PING, 0, 0);
 	client_flush(c);
@@ -262,7 +263,7 @@ static void timer(struct client *c)
 		client_linger(c);
 	else if (loop_now >= detect_at(c))
 		detect(c);
-	else if (client_is_told_all(c))
+	else if (client_is_drained(c))
 		client_end(c);
 	else if (loop_now >= idle_at(c))
 		client_close_idle(c);
@@ -297,8 +298,8 @@ static struct client *slot_take(int fd, const char *name, int mode)
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
-	c->wary = mode == CLIENT_NEW && sock_is_tcp(fd);
-	c->mode = CFG_FRAMED || c->wary ? mode : CLIENT_RAW;
+	c->rejects_http = mode == CLIENT_NEW && sock_is_tcp(fd);
+	c->mode = CFG_FRAMED || c->rejects_http ? mode : CLIENT_RAW;
 	c->typed_at = c->began = c->read_at = loop_now;
 	client_alive++;
 	loop_add(&c->src);
@@ -360,7 +361,6 @@ struct client *client_refuse(int fd, const char *name, int mode, const char *why
 	if (count == REFUSED)
 		client_evict();
 	c->refusal = why;
-	c->refusal_status = -1;
 	answer(c);
 	return c;
 }

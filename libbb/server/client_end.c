@@ -9,9 +9,8 @@
 #include "server.h"
 
 enum {
-	LINGER = 500,  /* ms for a client to close after us */
-	LOOK = 100,    /* ms between looks at what is still under way to one that lingers */
-	CHECK = 30000, /* ms between looks at a peer that owes acknowledgements */
+	LINGER = 500, /* ms for a client to close after us */
+	LOOK = 100,   /* ms between looks at what is still under way to one that lingers */
 };
 
 struct client_rules client_rules;
@@ -65,7 +64,7 @@ static void finish(struct client *c)
 	if (session_done(c))
 		c->session->collected = 1;
 	c->phase = CLIENT_LINGERING;
-	c->since = loop_now;
+	c->progress_at = loop_now;
 	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->input == CLIENT_HUNG_UP)
 		client_drop(c, "closed");
 }
@@ -79,11 +78,11 @@ void client_flush(struct client *c)
 		return;
 	}
 	if (!client_pending(c))
-		c->since = 0;
-	else if (moved || !c->since)
-		c->since = loop_now;
+		c->progress_at = 0;
+	else if (moved || !c->progress_at)
+		c->progress_at = loop_now;
 	if (moved && !c->check_at)
-		c->check_at = loop_now + CHECK;
+		c->check_at = loop_now + CLIENT_CHECK;
 }
 
 void client_dismiss(struct client *c, const char *why, int status)
@@ -124,7 +123,7 @@ void client_close_idle(struct client *c)
 	finish(c);
 }
 
-int client_is_told_all(const struct client *c)
+int client_is_drained(const struct client *c)
 {
 	return !client_pending(c) &&
 	       (c->phase == CLIENT_CLOSING || (c->phase == CLIENT_STREAMING && session_done(c)));
@@ -146,9 +145,9 @@ void client_linger(struct client *c)
 	int unsent = sock_unsent(c->src.fd);
 
 	if (unsent != c->unsent)
-		c->since = loop_now;
+		c->progress_at = loop_now;
 	c->unsent = unsent;
-	c->look_at = loop_now + LOOK;
-	if (loop_now - c->since >= (unsent && c->session ? CLIENT_STALL : LINGER))
+	c->linger_at = loop_now + LOOK;
+	if (loop_now - c->progress_at >= (unsent && c->session ? CLIENT_STALL : LINGER))
 		client_drop(c, "closed");
 }

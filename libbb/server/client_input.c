@@ -31,7 +31,8 @@ void client_size_changed(struct session *s, const struct client *by)
 	if (!CFG_FRAMED && !CFG_INTERACTIVE)
 		return;
 	for (struct client *c = s->clients; c; c = c->next)
-		if (!c->watch && (c->rows || c->cols) && (!latest || c->stamp > latest->stamp))
+		if (!c->watch && (c->rows || c->cols) &&
+			(!latest || c->activity > latest->activity))
 			latest = c;
 	if (!latest)
 		return;
@@ -42,13 +43,13 @@ void client_size_changed(struct session *s, const struct client *by)
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
 		if (c != by && c->mode == CLIENT_EXTENDED)
-			client_tell_size(c);
+			client_send_size(c);
 }
 
 static void active(struct client *c)
 {
 	c->typed_at = loop_now;
-	c->stamp = ++stamp;
+	c->activity = ++stamp;
 }
 
 /* ---- input ---- */
@@ -64,7 +65,7 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 	client_size_changed(c->session, c);
 	c->in_bytes += n;
 	session_input(c->session, data, n);
-	c->typed_to = c->session->in_bytes;
+	c->typed_end = c->session->in_bytes;
 }
 
 /* ---- the environment of a session that has not started ---- */
@@ -116,8 +117,8 @@ static void hello(struct client *c)
 	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
 	if (!c->session)
 		return;
-	client_tell_size(c);
-	c->replay = c->session->shared;
+	client_send_size(c);
+	c->replaying = c->session->shared;
 	c->replay_end = c->session->ring.head;
 }
 
@@ -222,7 +223,7 @@ static int first_bytes(const struct client *c)
 {
 	int framed = CFG_FRAMED ? frame_starts(c->first, c->first_len) : -1, other;
 
-	if (framed >= 0 || !c->wary)
+	if (framed >= 0 || !c->rejects_http)
 		return framed;
 	other = frame_foreign(c->first, c->first_len);
 	return other > 0 ? FOREIGN : other;
@@ -231,9 +232,9 @@ static int first_bytes(const struct client *c)
 /* It was counted as accepted before it said anything. */
 static int foreign(const struct client *c)
 {
-	if (CFG_STATS && c->tally) {
-		__atomic_sub_fetch(&c->tally->accepted, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&c->tally->refused, 1, __ATOMIC_RELAXED);
+	if (CFG_STATS && c->counters) {
+		__atomic_sub_fetch(&c->counters->accepted, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&c->counters->refused, 1, __ATOMIC_RELAXED);
 	}
 	return -1;
 }

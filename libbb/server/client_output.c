@@ -30,7 +30,7 @@ int client_notice(struct client *c, const struct text *t, const char *start)
 	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
 }
 
-void client_tell(struct session *s, const char *words)
+void client_notice_all(struct session *s, const char *words)
 {
 	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
 
@@ -42,13 +42,13 @@ void client_tell(struct session *s, const char *words)
 			c->failed = 1;
 }
 
-void client_tell_size(struct client *c)
+void client_send_size(struct client *c)
 {
 	const struct winsize *size = &c->session->size;
 
-	c->size_due = c->wire.out.len >= QUEUE_SIZE / 2;
-	if (!c->size_due && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
-				    wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
+	c->size_pending = c->wire.out.len >= QUEUE_SIZE / 2;
+	if (!c->size_pending && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
+					wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
 		c->failed = 1;
 }
 
@@ -79,15 +79,15 @@ static ssize_t step(struct client *c)
 		return 0;
 	if (c->pos < oldest && skip(c, oldest))
 		return -1;
-	if (c->replay && c->pos < c->replay_end)
+	if (c->replaying && c->pos < c->replay_end)
 		max = c->replay_end - c->pos;
 	n = wire_output(&c->wire, client_is_extended(c), v, ring_data(ring, c->pos, max, v));
 	if (n < 0)
 		return -1;
 	c->pos += n;
 	c->out_bytes += n;
-	if (CFG_FRAMED && c->replay && c->pos >= c->replay_end) {
-		c->replay = 0;
+	if (CFG_FRAMED && c->replaying && c->pos >= c->replay_end) {
+		c->replaying = 0;
 		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
 			return -1;
 	}
@@ -105,7 +105,7 @@ int client_write(struct client *c)
 	while (n > 0 && --steps && client_is_extended(c) && client_pending(c));
 	if (n < 0)
 		return -1;
-	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)
-		client_tell_size(c);
+	if (CFG_FRAMED && c->size_pending && c->session && c->wire.out.len < QUEUE_SIZE / 2)
+		client_send_size(c);
 	return n > 0 || client_pending(c) < before;
 }

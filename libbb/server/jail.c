@@ -100,7 +100,7 @@ static const char *map_user(void)
 	if (put("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
 		put("/proc/self/gid_map", "0 ", outer_gid, " 1"))
 		return "-N user";
-	return users_ids(0, 0) ? "-N user" : 0;
+	return users_setids(0, 0) ? "-N user" : 0;
 }
 
 static const char *unshare_spaces(void)
@@ -125,7 +125,7 @@ int jail_option(const struct opt *o, int letter)
 {
 	switch (letter) {
 	case 'u':
-		users_set(o->value);
+		users_lookup(o->value);
 		break;
 	case 'N':
 		set_spaces(o);
@@ -151,7 +151,7 @@ void jail_check(void)
 		die(1, "-N user: not with -t");
 }
 
-void jail_open(void)
+void jail_hold(void)
 {
 	if (join_pid)
 		join_hold(join_pid);
@@ -159,7 +159,7 @@ void jail_open(void)
 
 int jail_joins(void)
 {
-	return join_pid != 0;
+	return CFG_JAIL && join_pid;
 }
 
 int jail_needs_init(void)
@@ -179,7 +179,7 @@ const char *jail_join(void)
 	uid_t uid = 0;
 	gid_t gid = 0;
 
-	users_wanted(&uid, &gid);
+	users_target(&uid, &gid);
 	return join_enter(uid, gid);
 }
 
@@ -203,7 +203,7 @@ const char *jail_enter(void)
 	if (!bad && hostname)
 		bad = set_hostname();
 	if (!bad)
-		bad = users_become();
+		bad = users_switch();
 	if (join_pid)
 		prctl(PR_SET_DUMPABLE, 0); /* see join.c: ids have changed once more */
 	return bad;

@@ -75,7 +75,7 @@ static void say(
 	t.end += 2;
 	text_str(&t, "\r\n");
 	left -= t.at - line;
-	session_lines(session, line, t.at - line);
+	session_put_lines(session, line, t.at - line);
 }
 
 /* The digits at *s, and one character behind them. */
@@ -105,7 +105,7 @@ static void say_skipped(uint64_t seq)
 		text_str(&t, "[");
 		text_num(&t, seq - expected);
 		text_str(&t, " kernel messages not shown]\r\n");
-		session_lines(session, line, t.at - line);
+		session_put_lines(session, line, t.at - line);
 	}
 	expected = seq + 1;
 }
@@ -161,7 +161,7 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, second_over);
 		return 0;
 	}
-	return session_has_room_for_lines(session) ? LOOP_READ : 0;
+	return session_lines_fit(session) ? LOOP_READ : 0;
 }
 
 static void next_second(void)

@@ -29,10 +29,10 @@ struct listener {
 	msec pause; /* no memory for another connection: try again then */
 };
 
-static struct tally tallies[SERVER_ADDRS];
+static struct counters own_counters[SERVER_ADDRS];
 
 struct server server = {
-	.size = {.ws_row = 24, .ws_col = 80}, .socket_mode = 0600, .tallies = tallies};
+	.size = {.ws_row = 24, .ws_col = 80}, .socket_mode = 0600, .counters = own_counters};
 
 static struct addr addrs[SERVER_ADDRS];
 static signed char modes[SERVER_ADDRS];
@@ -90,14 +90,15 @@ static unsigned want(struct source *src, msec *due)
 	return (CFG_STATS && l->mode == STATS ? stats_busy() : server.paused) ? 0 : LOOP_READ;
 }
 
-static void count_one(struct tally *tally, int refused)
+static void count_one(struct counters *counters, int refused)
 {
-	__atomic_add_fetch(refused ? &tally->refused : &tally->accepted, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(refused ? &counters->refused : &counters->accepted, 1, __ATOMIC_RELAXED);
 }
 
 static int count(void)
 {
-	return server.sessions ? server.sessions() : client_count;
+	return server.session_count ? __atomic_load_n(server.session_count, __ATOMIC_RELAXED) :
+				      client_count;
 }
 
 static void answer_stats(int fd)
@@ -109,7 +110,7 @@ static void answer_stats(int fd)
 		return;
 	stats_head(t, server.command.argv, server.began);
 	for (int i = 0; i < addr_count; i++)
-		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.tallies[i]);
+		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.counters[i]);
 	text_str(t, "],\"sessions\":[");
 	on_stats(t);
 }
@@ -119,13 +120,14 @@ static const char no_files[] = "full: no descriptors left";
 /* Descriptors for sessions that are to begin; ptyshim's may do so again. */
 static int promised(void)
 {
-	return (server.unbegun + !server.sessions) * SESSION_FILES;
+	return (server.unstarted + !server.session_count) * SESSION_FILES;
 }
 
 /* Enough for one more client, and to tell those who come later. */
 static int files_left(void)
 {
-	return io_descriptors(promised() + (server.sessions ? SESSION_FILES : 0) + LISTENER_FILES);
+	return io_descriptors(
+		promised() + (server.session_count ? SESSION_FILES : 0) + LISTENER_FILES);
 }
 
 /* Why a client that is let in by its address is not let in all the same; or 0. */
@@ -156,7 +158,7 @@ static void proved(
 static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
 	int locked = CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
-	struct tally *tally = &server.tallies[l->addr - addrs];
+	struct counters *counters = &server.counters[l->addr - addrs];
 	char name[NET_TEXT] = "";
 	struct text t = {name, name + sizeof name - 1};
 	const char *bar =
@@ -169,7 +171,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 	if (!bar && !locked && l->mode != STATS)
 		refusal = no_room();
 	if (CFG_STATS)
-		count_one(tally, bar || refusal);
+		count_one(counters, bar || refusal);
 	if (bar) {
 		if (client_rules.verbose)
 			warn(name, ": ", bar);
@@ -185,7 +187,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 	else if (locked)
 		handshake_respond(fd, peer, name, CLIENT_FRAMED, proved);
 	else
-		on_accept(fd, name, l->mode)->tally = tally;
+		on_accept(fd, name, l->mode)->counters = counters;
 	return 1;
 }
 

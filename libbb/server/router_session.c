@@ -26,8 +26,8 @@ static struct slot {
 	char taken, eof_sent;
 } slots[ROUTER_SESSIONS_MAX] LARGE;
 
-static int used; /* no slot from here on was ever taken */
-static struct router_load load;
+static int used;               /* no slot from here on was ever taken */
+static int *total, *own, most; /* router_sessions_init() */
 
 /* The first taken one from s on, or 0. */
 static struct slot *next(struct slot *s)
@@ -50,10 +50,11 @@ static void fail_session(struct slot *slot, const struct failure *f)
 	char line[300];
 	struct text t = {line, line + sizeof line - 1};
 
-	command_words(&t, &server.command, f);
+	command_describe(&t, &server.command, f);
 	*t.at = '\0';
 	if (slot->session.clients)
-		client_dismiss(slot->session.clients, line, pty_fail_status(f, &server.command));
+		client_dismiss(
+			slot->session.clients, line, command_exit_status(f, &server.command));
 }
 
 static void launch_ready(struct source *src, unsigned what)
@@ -62,7 +63,7 @@ static void launch_ready(struct source *src, unsigned what)
 	struct failure f;
 
 	(void)what;
-	if (!session_told(&slot->session, src->fd, &f))
+	if (!session_report(&slot->session, src->fd, &f))
 		return;
 	src->fd = -1;
 	loop_close(src);
@@ -75,7 +76,7 @@ static void start(struct slot *slot)
 	int report;
 	struct failure f;
 
-	server.unbegun--;
+	server.unstarted--;
 	f = session_begin(&slot->session, &report);
 	if (f.err) {
 		fail_session(slot, &f);
@@ -106,29 +107,31 @@ static size_t env_peer(char *env, const char *name)
 	return t.at - env + 1;
 }
 
-void router_sessions_init(const struct router_load *l)
+void router_sessions_init(int *all, int *of_worker, int limit)
 {
-	load = *l;
+	total = all;
+	own = of_worker;
+	most = limit;
 }
 
 static int count_all(int change)
 {
-	return __atomic_add_fetch(load.total, change, __ATOMIC_RELAXED);
+	return __atomic_add_fetch(total, change, __ATOMIC_RELAXED);
 }
 
 /* A full worker accepts no more, not even in this turn. */
 static void count_own(int change)
 {
-	*load.own += change;
-	server.paused = *load.own >= load.most;
+	*own += change;
+	server.paused = *own >= most;
 }
 
 /* Counts one more session; 0: -n is reached, another worker was faster. */
 static int reserve(void)
 {
-	int total = count_all(1);
+	int count = count_all(1);
 
-	if (server.max && total > server.max) {
+	if (server.max && count > server.max) {
 		count_all(-1);
 		return 0;
 	}
@@ -159,7 +162,7 @@ struct client *router_session_open(int fd, const char *name, int mode)
 		unreserve();
 		return client_refuse(fd, name, mode, "no memory");
 	}
-	server.unbegun++;
+	server.unstarted++;
 	if (slot - slots >= used)
 		used = slot - slots + 1;
 	slot->session.env = (char *)slot->session.ring.buf; /* until there is output */
@@ -171,7 +174,7 @@ struct client *router_session_open(int fd, const char *name, int mode)
 
 static void release(struct slot *slot)
 {
-	server.unbegun -= slot->session.state == SESSION_NEW;
+	server.unstarted -= slot->session.state == SESSION_NEW;
 	ring_close(&slot->session.ring);
 	queue_close(&slot->session.input); /* typed, but the command never started */
 	slot->taken = 0;

@@ -161,7 +161,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	if (CFG_KEYED && server.keyed)
 		handshake_start(client_rules.verbose);
 	if (CFG_JAIL)
-		jail_open();
+		jail_hold();
 	listeners_open(accepted);
 }
 

@@ -160,7 +160,7 @@ static struct failure open_pty(struct session *s, int report)
 	struct failure f = {0};
 
 	if (report >= 0)
-		f = pty_arrived(&s->pty, &s->size, report);
+		f = spawn_receive_pty(&s->pty, &s->size, report);
 	else if (pty_open(&s->pty, &s->size))
 		f = (struct failure){pty_what, errno};
 	if (!f.err && CFG_CONSOLE && s->takes_console)
@@ -179,26 +179,26 @@ struct failure session_begin(struct session *s, int *report)
 	s->state = SESSION_OVER;
 	if (s->env && s->env_len > SESSION_ENV)
 		return (struct failure){"environment", E2BIG};
-	if (!pty_comes())
+	if (!jail_joins())
 		f = open_pty(s, -1);
 	if (f.err)
 		return f;
-	*report = pty_spawn(&s->pty, s->command, s->env, &f);
+	*report = spawn_begin(&s->pty, s->command, s->env, &f);
 	if (*report < 0) {
 		pty_close(&s->pty);
 		return f;
 	}
-	s->state = pty_comes() ? SESSION_OPENING : SESSION_RUNNING;
+	s->state = jail_joins() ? SESSION_OPENING : SESSION_RUNNING;
 	s->drain = s->kill_at = s->retry_at = s->coalesce_until = 0;
 	s->pty.src = (struct source){.fd = s->pty.src.fd, .want = want, .ready = ready};
 	loop_add(&s->pty.src);
 	return f;
 }
 
-int session_told(struct session *s, int report, struct failure *f)
+int session_report(struct session *s, int report, struct failure *f)
 {
 	if (!CFG_JAIL || s->state != SESSION_OPENING) {
-		*f = pty_spawned(report);
+		*f = spawn_result(report);
 		return 1;
 	}
 	*f = open_pty(s, report);
@@ -207,7 +207,7 @@ int session_told(struct session *s, int report, struct failure *f)
 		return 1;
 	}
 	s->state = SESSION_RUNNING;
-	pty_go(&s->pty, report);
+	spawn_continue(&s->pty, report);
 	return 0;
 }
 
@@ -216,7 +216,7 @@ struct failure session_start(struct session *s)
 	int report;
 	struct failure f = session_begin(s, &report);
 
-	while (!f.err && !session_told(s, report, &f))
+	while (!f.err && !session_report(s, report, &f))
 		;
 	if (f.err && s->pty.pid > 0) /* it ends by itself, unless the container's files hold it */
 		kill(s->pty.pid, SIGKILL);
@@ -246,12 +246,12 @@ int session_closed(const struct session *s)
 	return !s->pty.src.linked;
 }
 
-int session_has_room_for_lines(const struct session *s)
+int session_lines_fit(const struct session *s)
 {
 	return session_room(s) >= SESSION_LINES + 2;
 }
 
-int session_lines(struct session *s, const char *lines, size_t n)
+int session_put_lines(struct session *s, const char *lines, size_t n)
 {
 	uint64_t before = s->ring.head;
 

@@ -79,15 +79,16 @@ void stats_head(struct text *t, char *const *command, msec began)
 	text_str(t, "],\"sockets\":[");
 }
 
-void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally)
+void stats_socket(
+	struct text *t, const char *addr, const char *mode, const struct counters *counters)
 {
 	text_str(t, t->at[-1] == '[' ? "" : ",");
 	text_str(t, "{\"addr\":");
 	stats_str(t, addr);
 	text_str(t, ",\"mode\":");
 	stats_str(t, mode);
-	stats_num(t, "accepted", tally->accepted);
-	stats_num(t, "refused", tally->refused);
+	stats_num(t, "accepted", counters->accepted);
+	stats_num(t, "refused", counters->refused);
 	text_str(t, "}");
 }
 

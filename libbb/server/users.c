@@ -159,7 +159,7 @@ static int group_of_member(const struct field *f, const struct field *user)
 	return 0;
 }
 
-void users_set(const char *spec)
+void users_lookup(const char *spec)
 {
 	struct field user = {spec, strchrnul(spec, ':') - spec}, group = {0}, none = {0};
 	unsigned long n;
@@ -190,7 +190,7 @@ void users_set(const char *spec)
 	is_set = 1;
 }
 
-void users_wanted(uid_t *u, gid_t *g)
+void users_target(uid_t *u, gid_t *g)
 {
 	if (!is_set)
 		return;
@@ -203,14 +203,14 @@ char **users_env(void)
 	return environment;
 }
 
-const char *users_ids(uid_t u, gid_t g)
+const char *users_setids(uid_t u, gid_t g)
 {
 	if (syscall(SETGID, g))
 		return "setgid";
 	return syscall(SETUID, u) ? "setuid" : 0;
 }
 
-const char *users_become(void)
+const char *users_switch(void)
 {
 	if (!is_set)
 		return 0;
@@ -219,5 +219,5 @@ const char *users_become(void)
 	if (syscall(SETGROUPS, group_count, groups) &&
 		!(errno == EPERM && (uid == geteuid() || join_changed_user())))
 		return "setgroups";
-	return users_ids(uid, gid);
+	return users_setids(uid, gid);
 }

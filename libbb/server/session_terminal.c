@@ -1,4 +1,4 @@
-/* terminal.c: a session's terminal, as its clients see it: input, window size, signals, pace.
+/* session_terminal.c: a session's terminal, as its clients see it: input, window size, signals, pace.
  *
  * The client that has come furthest sets the pace: the master is read only as far as the ring has room
  * for that one, so the command waits and nothing is lost.  A slower one falls behind, and skips once what
@@ -35,10 +35,10 @@ int session_held(const struct session *s)
 	return !session_room(s) && (s->state >= SESSION_DRAINING || poll(&p, 1, 0) > 0);
 }
 
-int session_takes_input(const struct session *s, uint64_t typed_to)
+int session_takes_input(const struct session *s, uint64_t typed_end)
 {
 	return !s->input.len ||
-	       (s->in_bytes - s->input.len >= typed_to && queue_room(&s->input) >= INPUT);
+	       (s->in_bytes - s->input.len >= typed_end && queue_room(&s->input) >= INPUT);
 }
 
 void session_input(struct session *s, const unsigned char *data, size_t n)

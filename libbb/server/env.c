@@ -1,4 +1,4 @@
-/* environment.c: the command's environment.
+/* env.c: the command's environment.
  *
  *	the client's -> what the server sets (PTYBOX_SOCKET, -u) -> the server's own
  *

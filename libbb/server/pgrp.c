@@ -1,4 +1,4 @@
-/* process_group.c: signals for the process groups of a terminal's session, and for nobody else.
+/* pgrp.c: signals for the process groups of a terminal's session, and for nobody else.
  *
  * A terminal keeps its foreground process group when all of it has ended.  TIOCGPGRP then still tells the
  * number, which the kernel may have given to anybody by now, and a server that runs as root may signal
