@@ -1,13 +1,12 @@
-/* jail.c: where the command runs, and as whom.
+/* jail.c: namespaces, hostname and user of the command.
  *
- * All of it happens in processes of the command between fork and exec; the server, and with it the
- * sockets, stays in the outer world.  A new process namespace takes in children, not the caller: it comes with
- * clone(2), and with it a process that stays as its init (init.c).  How to get into one that exists is in
- * join.c.
+ * Everything here happens in processes of the command, between fork and exec.  The server and its sockets stay in their
+ * namespaces.  Only children of the caller enter a new process namespace, so this is a flag of the clone(2) that makes the
+ * command's process; a further process in it stays as its init (init.c).  Existing namespaces are joined by join.c.
  *
  *	join (-t) -> clone (pid, user) -> root -> unshare (-N) -> hostname -> groups, group, user (users.c)
  *
- * With -t the numbers of -u are those of the joined user namespace; names are looked up outside of it.
+ * With -t the ids of -u are ids of the joined user namespace, but names are looked up in the server's /etc/passwd.
  *
  * config JAIL y users, namespaces and hostname of the command (-u, -N, -t, -H)
  */
@@ -27,7 +26,7 @@
 #define CLONE_NEWCGROUP 0x02000000
 #endif
 
-enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
+enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER }; /* made by clone(2), the others by unshare(2) */
 
 static const struct {
 	const char *name;
@@ -68,14 +67,15 @@ static void set_spaces(const struct opt *o)
 				": not a list of uts, ipc, net, mnt, pid, cgroup, user");
 		unshared |= spaces[i].flag;
 		if (unshared & CLONE_NEWPID)
-			unshared |= CLONE_NEWNS; /* for its /proc */
+			unshared |= CLONE_NEWNS; /* to mount a /proc of its own */
 		s += len;
 		if (!*s)
 			return;
 	}
 }
 
-static int put(const char *path, const char *before, unsigned long n, const char *after)
+/* Writes before, n and after; or before alone when after is 0.  0, or -1 and errno. */
+static int write_file(const char *path, const char *before, unsigned long n, const char *after)
 {
 	char line[64];
 	struct text t = {line, line + sizeof line};
@@ -92,13 +92,14 @@ static int put(const char *path, const char *before, unsigned long n, const char
 	return bad;
 }
 
-/* The caller becomes root inside: user_namespaces(7). */
+/* Maps the server's user to root of the new user namespace, and becomes that (user_namespaces(7)). */
 static const char *map_user(void)
 {
-	prctl(PR_SET_DUMPABLE, 1); /* or these files are root's; secrets are wiped by now */
-	put("/proc/self/setgroups", "deny", 0, 0); /* Linux 3.19 */
-	if (put("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
-		put("/proc/self/gid_map", "0 ", outer_gid, " 1"))
+	/* else these files belong to root (proc(5)); secrets are wiped by now */
+	prctl(PR_SET_DUMPABLE, 1);
+	write_file("/proc/self/setgroups", "deny", 0, 0); /* Linux 3.19 */
+	if (write_file("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
+		write_file("/proc/self/gid_map", "0 ", outer_gid, " 1"))
 		return "-N user";
 	return users_setids(0, 0) ? "-N user" : 0;
 }
@@ -109,9 +110,10 @@ static const char *unshare_spaces(void)
 		return "-N: unshare";
 	if (!(unshared & CLONE_NEWNS))
 		return 0;
-	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0)) /* without this mounts would show outside */
+	/* else mounts made inside propagate outside */
+	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0))
 		return errno == EINVAL ? "-N mnt: / is not a mount point" : "-N mnt";
-	/* or ps would show the outer world; without a directory or a kernel for it there is no /proc */
+	/* else ps shows the outer processes; no /proc directory, or a kernel without it, is no failure */
 	if (unshared & CLONE_NEWPID &&
 		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0) &&
 		errno != ENOENT && errno != ENODEV)
@@ -119,7 +121,7 @@ static const char *unshare_spaces(void)
 	return 0;
 }
 
-/* ---- the whole ---- */
+/* ---- options ---- */
 
 int jail_option(const struct opt *o, int letter)
 {
@@ -146,8 +148,8 @@ void jail_check(void)
 {
 	if (hostname && !join_pid && !(unshared & CLONE_NEWUTS))
 		die(1, "-H ", hostname, ": needs -N uts or -t");
-	if (join_pid &&
-		unshared & CLONE_NEWUSER) /* who comes from outside has no rights in that one */
+	/* a process that joined from outside would have no rights in the new user namespace */
+	if (join_pid && unshared & CLONE_NEWUSER)
 		die(1, "-N user: not with -t");
 }
 
@@ -173,6 +175,8 @@ unsigned jail_clone(void)
 	outer_gid = getegid();
 	return unshared & AT_CLONE;
 }
+
+/* ---- entering, in the command's processes ---- */
 
 const char *jail_join(void)
 {
@@ -205,6 +209,6 @@ const char *jail_enter(void)
 	if (!bad)
 		bad = users_switch();
 	if (join_pid)
-		prctl(PR_SET_DUMPABLE, 0); /* see join.c: ids have changed once more */
+		prctl(PR_SET_DUMPABLE, 0); /* the ids have changed again: see join.c */
 	return bad;
 }

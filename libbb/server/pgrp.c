@@ -1,17 +1,16 @@
-/* pgrp.c: signals for the process groups of a terminal's session, and for nobody else.
+/* pgrp.c: signals for the process groups of a terminal's session, and for no other process.
  *
- * A terminal keeps its foreground process group when all of it has ended.  TIOCGPGRP then still tells the
- * number, which the kernel may have given to anybody by now, and a server that runs as root may signal
- * anybody.  To check the number and then to kill(2) it is not enough either: it can change hands between.
- * So the kernel is given the group to hold before its number is looked at:
+ * A terminal keeps its foreground process group after all processes of it have ended.  TIOCGPGRP then still returns its
+ * number, which the kernel may have given to another process by now, and a server that runs as root may signal any
+ * process.  To check the number before kill(2) is not enough: it can be given away in between.  So the kernel takes a
+ * reference to the group before its number is checked:
  *
- *	F_SETOWN makes the group behind the number the owner of a pipe -> is that number of our session?
+ *	F_SETOWN makes the group with this number the owner of a pipe -> does the number belong to our session?
  *	-> a byte in the pipe: the kernel signals the owner (F_SETSIG and O_ASYNC, fcntl(2))
  *
- * When the number changes hands after the first step, the owner is a group that has ended, and nobody is
- * signalled.  A group never leaves its session (setsid(2), setpgid(2)), so nothing else can change.
- * pidfds can do the same (PIDFD_SIGNAL_PROCESS_GROUP), but only since Linux 6.9, and not for a group
- * whose leader has ended.
+ * When the number is given away after the first step, the owner is a group that has ended, and no process is signalled.
+ * A group never leaves its session (setsid(2), setpgid(2)), so nothing else can change.  pidfds can do the same
+ * (PIDFD_SIGNAL_PROCESS_GROUP), but only since Linux 6.9, and not for a group whose leader has ended.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -27,16 +26,16 @@ void pgrp_open(void)
 		die(1, "pipe: ", msg_errno());
 }
 
-struct wanted {
+struct membership {
 	pid_t session;
 	char numbers[64]; /* " GROUP SESSION " */
 };
 
-/* Whether this process is of the wanted group and session: proc_pid_stat(5), where both are read at one
- * moment.  The first field in parentheses is a name that may hold anything. */
+/* Whether this process belongs to the wanted group and session, which proc_pid_stat(5) has of one moment.  Its field in
+ * parentheses is a name that may contain any byte, also spaces and parentheses. */
 static int is_member(unsigned pid, void *of)
 {
-	const struct wanted *w = of;
+	const struct membership *w = of;
 	char path[32], line[256], *p;
 	struct text t = {path, path + sizeof path - 1};
 	ssize_t n;
@@ -55,21 +54,21 @@ static int is_member(unsigned pid, void *of)
 	close(fd);
 	line[n > 0 ? n : 0] = '\0';
 	p = strrchr(line, ')');
-	for (int space = 0; p && space < 3; space++) /* behind the state and the parent */
+	for (int space = 0; p && space < 3; space++) /* to the space behind state and parent */
 		p = strchr(p + 1, ' ');
 	return p && !strncmp(p, w->numbers, strlen(w->numbers));
 }
 
-/* The group's leader tells, who has its number.  When the leader has been waited for and others of the
- * group live ("echo | less"), one of them does; without /proc there is then no answer: no. */
+/* The session of the group's leader, which has the group's number, decides.  When the leader has been reaped and other
+ * processes of the group live ("echo | less"), one of these decides; without /proc the answer is then no. */
 static int in_session(pid_t group, pid_t session)
 {
-	pid_t leads = getsid(group);
-	struct wanted w = {.session = session};
+	pid_t leaders = getsid(group);
+	struct membership w = {.session = session};
 	struct text t = {w.numbers, w.numbers + sizeof w.numbers - 1};
 
-	if (leads >= 0)
-		return leads == session;
+	if (leaders >= 0)
+		return leaders == session;
 	text_str(&t, " ");
 	text_num(&t, group);
 	text_str(&t, " ");
@@ -78,7 +77,7 @@ static int in_session(pid_t group, pid_t session)
 	return io_numbers("/proc", is_member, &w) > 0;
 }
 
-/* Also the end of a pipe's writer would signal the owner: it is asynchronous for this one byte only. */
+/* The pipe is asynchronous for this one byte only: closing its writing end would signal the owner as well. */
 static void signal_owner(int sig)
 {
 	char byte;
@@ -98,10 +97,9 @@ void pgrp_signal(int master, pid_t leader, int sig)
 	if (group <= 0 || fcntl(owned[0], F_SETOWN, -group))
 		return;
 	session = tcgetsid(master);
+	/* a leader that has ended gave up its terminal; its number is reserved until it is waited for */
 	if (session <= 0)
-		session =
-			leader; /* it has ended, which took the terminal from its session: its number is
-				     held until it is waited for */
+		session = leader;
 	if (session > 0 && in_session(group, session))
 		signal_owner(sig);
 }
