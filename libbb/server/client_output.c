@@ -1,17 +1,14 @@
-/* client_output.c: what a client is told: the session's output, from its position in the ring on, and
- * packets beside it.
+/* client_output.c: what is sent to a client: the session's output, from its position in the ring on, and packets.
  *
- *	ring -> c->pos -> writev to the socket, behind a header when framed
- *	                  wire.out: the rest of a frame, notices, sizes, answers; goes first
+ *	ring -> c->pos ------------------> writev to the socket, behind a header when framed
+ *	packets, text, rest of a frame --> wire.out --> written before any output
  *
- * A client that fell behind what the ring has kept goes on with the oldest byte, and is told how much it
- * missed.
+ * A client whose position is overwritten goes on at the oldest byte, and is sent a notice of how many bytes it missed.
  */
 #include "server.h"
 
-enum {
-	STEPS = 16
-}; /* a turn: of a large ring a fast reader would take all, while the other sources wait */
+/* Writes in one turn of the loop: a fast reader of a large ring must not hold up the other sources. */
+enum { STEPS = 16 };
 
 int client_is_extended(const struct client *c)
 {
@@ -64,7 +61,8 @@ static int skip(struct client *c, uint64_t oldest)
 	return client_is_extended(c) ? client_notice(c, &t, line) : 0;
 }
 
-/* One write: what is queued in the wire, or else the next part of the ring. */
+/* Writes once: what is queued in the wire, or, when nothing is, the next part of the ring.  Returns how many bytes of the
+ * ring were taken, or -1 and errno. */
 static ssize_t step(struct client *c)
 {
 	struct ring *ring = &c->session->ring;
