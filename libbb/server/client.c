@@ -20,10 +20,9 @@
 #include "server.h"
 
 enum {
-	CHECK_UNREAD =
-		2000,     /* ms between checks of a client that is not read: its end is no event */
-	PING = 10000,     /* ms between PINGs to such a client, whose own get no answer */
-	SILENT_NEW = 200, /* ms until a client that sent nothing gets output all the same, */
+	CHECK_UNREAD = 2000,  /* ms between checks of a client that is not read */
+	PING = 10000,         /* ms between PINGs to such a client, whose own get no answer */
+	SILENT_NEW = 200,     /* ms until a client that sent nothing gets output all the same, */
 	SILENT_FRAMED = 3000, /* and one on a framed socket */
 	HELLO_WAIT = 1000,    /* ms for the first packet, once begun; for any of a refused client */
 	REFUSED = 8,          /* clients that may be refused at once */
