@@ -27,7 +27,7 @@ static struct slot {
 	char taken, eof_sent;
 } slots[ROUTER_SESSIONS_MAX] LARGE;
 
-static int used;               /* no slot from here on was ever taken */
+static int used;               /* slots from here on were never taken */
 static int *total, *own, most; /* router_sessions_init() */
 
 /* Returns the first taken slot from s on, or 0. */

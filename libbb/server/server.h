@@ -592,7 +592,7 @@ void router_sessions_serve(void);
 void router_sessions_hangup(void);
 /* Records the end of a session's command, with its status from wait(2); does nothing for any other process. */
 void router_sessions_reaped(pid_t pid, int wait_status);
-/* Appends a JSON object for each session, with commas between, as far as there is room. */
+/* Appends a JSON object for each session as far as there is room, with a comma before it unless it stands behind a [. */
 void router_sessions_stats(struct text *t);
 
 #endif
