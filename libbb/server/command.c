@@ -48,24 +48,24 @@ int command_exit_status(const struct failure *f, const struct command *c)
 	return f->err == ENOENT || f->err == ENOTDIR ? 127 : 126;
 }
 
-void command_describe(struct text *t, const struct command *c, const struct failure *f)
+const char *command_describe(const struct command *c, const struct failure *f)
 {
+	static char line[300];
+	struct text t = {line, line + sizeof line - 1};
+
 	errno = f->err;
-	text_str(t, f->subject);
-	text_str(t, ": ");
-	text_str(t, command_exit_status(f, c) == 127 ? "not found" : msg_errno());
+	text_str(&t, f->subject);
+	text_str(&t, ": ");
+	text_str(&t, command_exit_status(f, c) == 127 ? "not found" : msg_errno());
 	if (f->subject == pty_what && (f->err == ENOENT || f->err == ENODEV || f->err == ENXIO))
-		text_str(t, " (mount -t devpts devpts /dev/pts)");
+		text_str(&t, " (mount -t devpts devpts /dev/pts)");
+	*t.at = '\0';
+	return line;
 }
 
 void command_die(const struct command *c, const struct failure *f)
 {
-	char line[300];
-	struct text t = {line, line + sizeof line - 1};
-
-	command_describe(&t, c, f);
-	*t.at = '\0';
-	die(command_exit_status(f, c), line);
+	die(command_exit_status(f, c), command_describe(c, f));
 }
 
 static int check_executable(const char *path, const void *of)

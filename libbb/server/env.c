@@ -59,7 +59,7 @@ char **env_list(char *client, char **set)
 {
 	size_t count = 1;
 	char **list;
-	int n = 0, ours;
+	int n = 0, first_own;
 
 	for (char *c = client; c && *c; c += strlen(c) + 1)
 		count++;
@@ -76,9 +76,9 @@ char **env_list(char *client, char **set)
 	for (; *set; set++)
 		if (!is_set(list, n, *set))
 			list[n++] = *set;
-	ours = n;
+	first_own = n;
 	for (char **e = environ; *e; e++)
-		if (!is_size(*e) && !is_set(list, ours, *e))
+		if (!is_size(*e) && !is_set(list, first_own, *e))
 			list[n++] = *e;
 	return list;
 }

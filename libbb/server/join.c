@@ -63,7 +63,7 @@ static int process = -1, root, cwd;
 static struct {
 	dev_t dev;
 	ino_t ino; /* 0: the kernel has no such namespaces */
-} ours[KINDS];
+} own[KINDS];
 static int space[KINDS]; /* descriptors of the namespaces to join; -1: the server's own */
 
 void join_hold(unsigned long pid)
@@ -82,8 +82,8 @@ void join_hold(unsigned long pid)
 			errno == ENOENT && self >= 0 ? "no such process" : msg_errno());
 	for (int i = 0; i < KINDS; i++) {
 		if (!fstatat(self, kinds[i].what + FILE_AT, &st, 0)) {
-			ours[i].dev = st.st_dev;
-			ours[i].ino = st.st_ino;
+			own[i].dev = st.st_dev;
+			own[i].ino = st.st_ino;
 		} else if (errno != ENOENT) {
 			die(1, kinds[i].what, ": ", msg_errno());
 		} else if (i ==
@@ -121,7 +121,7 @@ static int open_space(int i)
 
 	if (fd < 0 || fstat(fd, &st))
 		return -1;
-	if (st.st_dev != ours[i].dev || st.st_ino != ours[i].ino)
+	if (st.st_dev != own[i].dev || st.st_ino != own[i].ino)
 		return space[i] = fd;
 	close(fd);
 	return 0;
@@ -134,7 +134,7 @@ static const char *open_all(void)
 
 	for (int i = 0; i < KINDS && !bad; i++) {
 		space[i] = -1;
-		if (ours[i].ino && open_space(i) < 0)
+		if (own[i].ino && open_space(i) < 0)
 			bad = kinds[i].what;
 	}
 	if (!bad && (cwd = open_file(cwd_what, O_PATH | O_DIRECTORY)) < 0)

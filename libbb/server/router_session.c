@@ -48,14 +48,9 @@ static unsigned report_want(struct source *src, msec *due)
 
 static void fail_session(struct slot *slot, const struct failure *f)
 {
-	char line[300];
-	struct text t = {line, line + sizeof line - 1};
-
-	command_describe(&t, &server.command, f);
-	*t.at = '\0';
 	if (slot->session.clients)
-		client_dismiss(
-			slot->session.clients, line, command_exit_status(f, &server.command));
+		client_dismiss(slot->session.clients, command_describe(&server.command, f),
+			command_exit_status(f, &server.command));
 }
 
 static void report_ready(struct source *src, unsigned what)
@@ -99,16 +94,6 @@ static msec start_at(const struct slot *slot)
 	return c->first_at + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
 }
 
-/* Writes the first variable; returns its length with the NUL. */
-static size_t env_peer(char *env, const char *name)
-{
-	struct text t = {env, env + SESSION_ENV};
-
-	text_str(&t, "PTYBOX_PEER=");
-	text_str(&t, name);
-	return t.at - env + 1;
-}
-
 void router_sessions_init(int *all, int *of_worker, int limit)
 {
 	total = all;
@@ -150,6 +135,7 @@ static void unreserve(void)
 struct client *router_session_open(int fd, const char *name, int mode)
 {
 	struct slot *slot = slots;
+	struct text t;
 
 	while (slot < slots + ROUTER_SESSIONS_MAX && slot->taken)
 		slot++;
@@ -168,7 +154,10 @@ struct client *router_session_open(int fd, const char *name, int mode)
 	if (slot - slots >= used)
 		used = slot - slots + 1;
 	slot->session.env = (char *)slot->session.ring.buf; /* until there is output */
-	slot->session.env_len = env_peer(slot->session.env, name);
+	t = (struct text){slot->session.env, slot->session.env + SESSION_ENV};
+	text_str(&t, "PTYBOX_PEER=");
+	text_str(&t, name);
+	slot->session.env_len = t.at - slot->session.env + 1; /* with the NUL */
 	return client_open(fd, &slot->session, name, mode);
 }
 

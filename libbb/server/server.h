@@ -199,8 +199,8 @@ struct failure {
 int command_search(const char *name, int (*try)(const char *path, const void *of), const void *of);
 /* The exit status that a shell has for this failure: 127 not found, 126 not executable, 1 for all but the command. */
 int command_exit_status(const struct failure *f, const struct command *c);
-/* Appends the failure in words, for the person. */
-void command_describe(struct text *t, const struct command *c, const struct failure *f);
+/* Returns the failure in words, for the person; valid until the next call. */
+const char *command_describe(const struct command *c, const struct failure *f);
 /* Dies with these words and command_exit_status(). */
 _Noreturn void command_die(const struct command *c, const struct failure *f);
 /* Dies when the command is not there or not executable; does nothing when jail_joins(). */
@@ -269,7 +269,7 @@ struct session {
 	msec kill_at;        /* HUP was sent; KILL follows at this time; or 0 */
 	msec retry_at;       /* the master is not read before, after an error */
 	msec read_at;        /* last read of the master */
-	msec coalesce_until; /* the master is not read before, so that output gathers */
+	msec coalesce_until; /* the master is not read before, which coalesces output */
 	uint64_t in_bytes;   /* input since the start */
 	long drain;          /* DRAINING: bytes that may still be read */
 	int short_reads;     /* in a row */

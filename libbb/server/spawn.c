@@ -151,15 +151,23 @@ static pid_t fork_helper(struct spawn *b)
 	_exit(write(1, &f, sizeof f) < 0);
 }
 
-/* Reads the helper's report; returns the number of the command's process, or -1 and *f.  The helper looks up no name in
- * the container's files, so this is soon; only opening a root directory on a network file system may take longer than
- * SPAWN_TIMEOUT. */
-static pid_t helper_result(pid_t helper, int report, struct failure *f)
+/* Reads a failure from the report: as read(2). */
+static ssize_t report_read(int report, struct failure *f)
 {
 	ssize_t n;
 
 	while ((n = read(report, f, sizeof *f)) < 0 && errno == EINTR)
 		;
+	return n;
+}
+
+/* Reads the helper's report; returns the number of the command's process, or -1 and *f.  The helper looks up no name in
+ * the container's files, so this is soon; only opening a root directory on a network file system may take longer than
+ * SPAWN_TIMEOUT. */
+static pid_t helper_result(pid_t helper, int report, struct failure *f)
+{
+	ssize_t n = report_read(report, f);
+
 	if (n != sizeof *f) {
 		*f = (struct failure){"-t: that process", n ? ETIMEDOUT : ECHILD};
 		kill(helper, SIGKILL);
@@ -238,11 +246,8 @@ void spawn_continue(const struct pty *p, int report)
 struct failure spawn_result(int report)
 {
 	struct failure f = {0};
-	ssize_t n;
 
-	while ((n = read(report, &f, sizeof f)) < 0 && errno == EINTR)
-		;
-	if (n < 0) /* SPAWN_TIMEOUT is over */
+	if (report_read(report, &f) < 0) /* SPAWN_TIMEOUT is over */
 		f = (struct failure){"-t: the command", ETIMEDOUT};
 	close(report);
 	return f;
