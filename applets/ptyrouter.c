@@ -31,7 +31,7 @@ enum {
 	SESSIONS = 16,
 	WORKERS = 256,   /* times SESSIONS: the kernel's limit of pseudoterminals (4096, pty(7)) */
 	GIVE_UP = 10000, /* ms from TERM to exit: KILL 5 s after HUP, then 5 s to write output */
-	YOUNG = 1000,    /* ms: a worker that dies earlier is replaced only after as long again */
+	RESPAWN = 1000,  /* ms: a worker that dies earlier is replaced only after as long again */
 	ANSWER = 1000,   /* ms for a worker to answer a request for statistics */
 };
 
@@ -47,15 +47,15 @@ static struct shared {
 	struct counters counters[SERVER_ADDRS];
 } * shared;
 
-static int jobs = 1;
-static msec ending;
+static int jobs = 1; /* -j */
+static msec ending;  /* when TERM was received; 0: not yet */
 
 /* ==== a worker ==== */
 
-static struct slot *own;
-static struct source control = {.fd = -1};
-static struct queue answers; /* to the supervisor */
-static char full_sent;
+static struct slot *own;                   /* in the shared page */
+static struct source control = {.fd = -1}; /* to the supervisor */
+static struct queue answers;               /* what the control socket did not take yet */
+static char full_sent;                     /* F was sent, and there was no room since */
 
 /* Whether this worker may exit: nothing is left to do, and another worker has room. */
 static int may_exit(void)
@@ -191,13 +191,13 @@ static void serve_one(void)
 static struct worker {
 	struct source src; /* the control socket */
 	msec started;
-	char answering;
+	char in_answer; /* S was received, NUL not yet */
 } workers[WORKERS] LARGE;
 
 static msec spawn_at;       /* no worker is started before */
-static msec asked_at;       /* when the request for statistics was sent to the current worker */
+static msec requested_at;   /* when the request for statistics was sent to the current worker */
 static struct text *report; /* statistics that are being collected; or 0 */
-static int asking;          /* the worker that they are requested from now */
+static int requested;       /* the worker that they are requested from now */
 
 static int is_alive(int i)
 {
@@ -229,11 +229,11 @@ static int missing(void)
 /* ---- statistics ---- */
 
 /* Requests the next worker's statistics; one after the other, so that the answers do not mix. */
-static void ask_next(void)
+static void request_next(void)
 {
-	while (++asking < WORKERS)
-		if (is_alive(asking) && io_write(workers[asking].src.fd, "S", 1) == 1) {
-			asked_at = loop_now;
+	while (++requested < WORKERS)
+		if (is_alive(requested) && io_write(workers[requested].src.fd, "S", 1) == 1) {
+			requested_at = loop_now;
 			return;
 		}
 	report = 0;
@@ -246,25 +246,25 @@ static void worker_received(struct worker *h, const char *data, size_t n)
 {
 	for (; n; data++, n--) {
 		char one[2] = {*data, '\0'};
-		int current = report && h == &workers[asking];
+		int current = report && h == &workers[requested];
 
-		if (!h->answering) {
-			h->answering = *data == 'S';
+		if (!h->in_answer) {
+			h->in_answer = *data == 'S';
 		} else if (!*data) {
-			h->answering = 0;
+			h->in_answer = 0;
 			if (current)
-				ask_next();
+				request_next();
 		} else if (current && !(*data == ',' && report->at[-1] == '[')) {
 			text_str(report, one);
 		}
 	}
 }
 
-static void ask_workers(struct text *t)
+static void request_stats(struct text *t)
 {
 	report = t;
-	asking = -1;
-	ask_next();
+	requested = -1;
+	request_next();
 }
 
 /* ---- workers ---- */
@@ -296,12 +296,12 @@ static void supervisor_reaped(pid_t pid, int status)
 		if (slot->pid != pid)
 			continue;
 		__atomic_sub_fetch(&shared->total, slot->sessions, __ATOMIC_RELAXED);
-		if (loop_now - workers[i].started < YOUNG)
-			spawn_at = loop_now + YOUNG;
+		if (loop_now - workers[i].started < RESPAWN)
+			spawn_at = loop_now + RESPAWN;
 		*slot = (struct slot){0};
 		loop_close(&workers[i].src);
-		if (report && i == asking)
-			ask_next();
+		if (report && i == requested)
+			request_next();
 	}
 }
 
@@ -313,7 +313,7 @@ static unsigned supervisor_want(struct source *src, msec *due)
 	else if (missing())
 		due_at(due, spawn_at);
 	if (report)
-		due_at(due, asked_at + ANSWER);
+		due_at(due, requested_at + ANSWER);
 	return 0;
 }
 
@@ -321,8 +321,8 @@ static unsigned supervisor_want(struct source *src, msec *due)
 static void supervisor_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (report && loop_now >= asked_at + ANSWER)
-		ask_next();
+	if (report && loop_now >= requested_at + ANSWER)
+		request_next();
 	if ((missing() && loop_now >= spawn_at) ||
 		(ending && (!alive() || loop_now >= ending + GIVE_UP + 1000)))
 		loop_stop();
@@ -338,7 +338,7 @@ static void supervisor_end(void)
 	for (int i = 0; i < WORKERS; i++)
 		if (is_alive(i) && !workers[i].src.closed)
 			shutdown(workers[i].src.fd,
-				SHUT_WR); /* TERM may be ignored, as in this process */
+				SHUT_WR); /* not TERM, which an inherited disposition may ignore */
 }
 
 static void worker_spawn(void)
@@ -350,7 +350,7 @@ static void worker_spawn(void)
 	while (i < WORKERS && (is_alive(i) || workers[i].src.linked))
 		i++;
 	slot = &shared->worker[i];
-	spawn_at = loop_now + YOUNG;
+	spawn_at = loop_now + RESPAWN;
 	if (i == WORKERS || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
 		return;
 	*slot = (struct slot){0};
@@ -403,7 +403,7 @@ int ptyrouter_main(char **argv, const char *options)
 	server_start();
 	server_signals(supervisor_end, supervisor_reaped, 0);
 	loop_add(&supervisor);
-	listeners_accept(0, ask_workers);
+	listeners_accept(0, request_stats);
 	server_ready();
 	do {
 		while (missing() && loop_now >= spawn_at)

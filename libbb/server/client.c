@@ -185,8 +185,8 @@ static msec check_due(const struct client *c)
 	return due;
 }
 
-/* When to send PING to a client that is not read, and whose own PINGs get no answer meanwhile: so it sees that the server
- * is alive. */
+/* When to send PING to a client that is not read, and whose own PINGs get no answer meanwhile: this one shows it that
+ * the server is alive. */
 static msec ping_at(const struct client *c)
 {
 	int unread = client_is_extended(c) && c->phase < CLIENT_CLOSING && !is_read(c);

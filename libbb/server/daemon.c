@@ -122,7 +122,7 @@ static void remove_files(int all)
 			remove_file(&files[i]);
 		else
 			files[kept++] = files[i];
-	if (file_count && chdir("/")) /* the working directory's file system can be unmounted */
+	if (file_count && chdir("/")) /* no file system is kept busy */
 		warn("/: ", msg_errno());
 	file_count = kept;
 	errno = saved;

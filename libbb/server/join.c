@@ -86,8 +86,7 @@ void join_hold(unsigned long pid)
 			own[i].ino = st.st_ino;
 		} else if (errno != ENOENT) {
 			die(1, kinds[i].what, ": ", msg_errno());
-		} else if (i ==
-			   MNT) { /* older kernels have mount namespaces, but cannot join one */
+		} else if (i == MNT) { /* older kernels have them, but cannot join one */
 			die(1, kinds[i].what, ": needs Linux 3.8");
 		}
 	}

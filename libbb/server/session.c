@@ -156,7 +156,8 @@ static void ready(struct source *src, unsigned what)
 	}
 }
 
-/* Opens a terminal of the server's devpts; or, with a report (not -1), receives the command's process's. */
+/* Opens a terminal of the server's devpts; or, with a report (not -1), receives the one that the command's process
+ * opened. */
 static struct failure open_pty(struct session *s, int report)
 {
 	struct failure f = {0};

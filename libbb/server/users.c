@@ -27,8 +27,7 @@ static char is_set;
 static uid_t uid;
 static gid_t gid, *groups; /* room for GROUPS, mapped */
 static int group_count;
-static struct field
-	name; /* in the mapped /etc/passwd; empty when the user is a number without an entry */
+static struct field name; /* in the mapped /etc/passwd; empty for a number without an entry */
 static char *environment[USERS_ENV];
 
 /* Calls each() for every line of a colon-separated file, cut into fields, until it returns 1; returns whether it did.  The
