@@ -59,7 +59,7 @@ static const char *open_inside(struct spawn *b)
 {
 	struct failure none = {0};
 	int fd[IO_PASSED], count = devpts_open(fd) ? 0 : IO_PASSED;
-	char go;
+	char go = 0;
 
 	if (io_pass(b->report, &none, sizeof none, fd, count))
 		return pty_what;
