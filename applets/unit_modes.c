@@ -625,7 +625,7 @@ static void replay_table(void)
 	}
 }
 
-/* ---- input.c ---- */
+/* ---- term_input.c ---- */
 
 /* Runs of typed (t), reports (r) and answers (a), as they come out. */
 static const struct {
@@ -705,10 +705,10 @@ static void put(const unsigned char *data, size_t n)
 }
 
 /* Writes a run down, behind its letter when it is of another kind than the last. */
-static void take(struct input *in, int kind, const unsigned char *data, size_t n)
+static void take(struct term_input *in, int kind, const unsigned char *data, size_t n)
 {
 	(void)in;
-	if (kind == INPUT_PART) {
+	if (kind == TERM_PART) {
 		memcpy(part + part_len, data, n);
 		part_len += n;
 		return;
@@ -725,7 +725,7 @@ static void take(struct input *in, int kind, const unsigned char *data, size_t n
 
 static int input_right(size_t i, int how, int hold)
 {
-	struct input in = {.take = take, .hold = (char)hold};
+	struct term_input in = {.take = take, .hold = (char)hold};
 	const char *stream = input_case[i].stream;
 	size_t left = strlen(stream);
 
@@ -735,59 +735,61 @@ static int input_right(size_t i, int how, int hold)
 	while (left) {
 		size_t n = piece(how, left);
 
-		input_feed(&in, (const unsigned char *)stream, n);
+		term_input_feed(&in, (const unsigned char *)stream, n);
 		stream += n;
 		left -= n;
 		if (hold && part_len)
 			return 0;
 	}
-	return !in.len && !part_len && input_due(&in) == NEVER && wrote(&runs, input_case[i].runs);
+	return !in.len && !part_len && term_input_due(&in) == NEVER &&
+	       wrote(&runs, input_case[i].runs);
 }
 
 /* What nothing follows was typed: ESC after 10 ms, more after 100. */
 static void input_wait(const char *begin, msec wait)
 {
 	for (int hold = 0; hold < 2; hold++) {
-		struct input in = {.take = take, .hold = (char)hold};
+		struct term_input in = {.take = take, .hold = (char)hold};
 		int right;
 
 		runs = (struct text){out, out + sizeof out};
 		run_kind = 0;
 		part_len = 0;
 		loop_now = 1000;
-		input_feed(&in, (const unsigned char *)begin, strlen(begin));
-		right = input_due(&in) == 1000 + wait && !run_kind &&
+		term_input_feed(&in, (const unsigned char *)begin, strlen(begin));
+		right = term_input_due(&in) == 1000 + wait && !run_kind &&
 			part_len == (hold ? 0 : strlen(begin));
 		loop_now += wait - 1;
-		input_expire(&in);
+		term_input_expire(&in);
 		right &= !run_kind;
 		loop_now++;
-		input_expire(&in);
-		right &= input_due(&in) == NEVER && run_kind == 't' &&
+		term_input_expire(&in);
+		right &= term_input_due(&in) == NEVER && run_kind == 't' &&
 			 runs.at == out + 2 + strlen(begin);
-		input_feed(&in, (const unsigned char *)"[Ix", 3);
-		check(right && runs.at == out + 5 + strlen(begin), "input, nothing follows", begin);
+		term_input_feed(&in, (const unsigned char *)"[Ix", 3);
+		check(right && runs.at == out + 5 + strlen(begin), "term_input, nothing follows",
+			begin);
 	}
 }
 
 /* Of a string that is broken off only the ESC that would have ended it may have been given before. */
 static void input_broken(void)
 {
-	struct input in = {.take = take, .hold = 1};
+	struct term_input in = {.take = take, .hold = 1};
 
 	runs = (struct text){out, out + sizeof out};
 	run_kind = 0;
 	for (const char *p = "\033]1\033[?1;2cx"; *p; p++)
-		input_feed(&in, (const unsigned char *)p, 1);
-	check(wrote(&runs, "t \033]1a \033[?1;2ct x"), "input", "a string broken off");
+		term_input_feed(&in, (const unsigned char *)p, 1);
+	check(wrote(&runs, "t \033]1a \033[?1;2ct x"), "term_input", "a string broken off");
 }
 
 static int keys_seen;
 
-static void take_key(struct input *in, int kind, const unsigned char *data, size_t n)
+static void take_key(struct term_input *in, int kind, const unsigned char *data, size_t n)
 {
 	(void)data;
-	if (kind == INPUT_TYPED && in->escape.done && n == in->escape.len)
+	if (kind == TERM_TYPED && in->escape.done && n == in->escape.len)
 		keys_seen += escape_key(&in->escape) == 28;
 }
 
@@ -798,15 +800,15 @@ static void input_key(void)
 	int right = 1;
 
 	for (int how = 0; how <= WHOLE; how++) {
-		struct input in = {.take = take_key, .hold = 1};
+		struct term_input in = {.take = take_key, .hold = 1};
 
 		keys_seen = 0;
 		for (size_t at = 0, n; at < sizeof stream - 1; at += n)
-			input_feed(&in, (const unsigned char *)stream + at,
+			term_input_feed(&in, (const unsigned char *)stream + at,
 				n = piece(how, sizeof stream - 1 - at));
 		right &= keys_seen == 1;
 	}
-	check(right, "input", "the detach key");
+	check(right, "term_input", "the detach key");
 }
 
 static void input_table(void)
@@ -818,7 +820,7 @@ static void input_table(void)
 
 		for (int how = 0; how <= WHOLE; how++)
 			right &= input_right(i, how, 0) & input_right(i, how, 1);
-		check(right, "input", input_case[i].stream);
+		check(right, "term_input", input_case[i].stream);
 	}
 	input_broken();
 	input_key();

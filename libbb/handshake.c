@@ -29,7 +29,7 @@ enum {
 	PENDING = 8,
 	LINGERING = 8,
 	SLOTS = PENDING + LINGERING +
-		 64,          /* and those that are closed, but not buried before the next turn */
+		64,           /* and those that are closed, but not buried before the next turn */
 	PATIENCE = 10000,     /* ms */
 	LINGER = 2000,        /* ms, */
 	LINGER_BYTES = 65536, /* and how much is dropped meanwhile */

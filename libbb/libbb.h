@@ -235,119 +235,132 @@ void sig_default(void);
 /* 0-255 or 128+N from what wait(2) said. */
 int sig_status(int wait_status);
 
-/* ==== escape.c: escape sequences ==== */
+/* ==== escape.c: the parser of escape sequences ==== */
 
 enum { ESCAPE_PARAMS = 20, ESCAPE_MAX = 1 << 20 };
 
-/* The sequence that is being read, or was last; all zero: text. */
+/* The sequence that is being read or was read last; all zero: none yet. */
 struct escape {
 	unsigned char state; /* 0: outside of a sequence */
 	char done;           /* the last run ended a sequence */
-	unsigned char intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and final alone */
+	unsigned char
+		intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and a final byte, or a control character */
 	unsigned char lead;  /* one of < = > ?, or 0 */
-	unsigned char inter; /* an intermediate byte, or 0 */
-	unsigned char final; /* of ] _ ^ X the first byte of the string; of a cancelled one CAN */
-	unsigned char count; /* of parameters */
-	unsigned char asks;  /* a string's: 1 answer wanted, 2 none wanted */
-	uint32_t len;        /* bytes so far; 0: the last run was text */
-	uint32_t last;       /* a string's last four bytes */
-	uint32_t colons;     /* bit i: param i follows a colon */
-	uint16_t param[ESCAPE_PARAMS + 6]; /* 0 where missing; the last few are never meant */
+	unsigned char inter; /* the intermediate byte, 0xff for several, or 0 */
+	unsigned char
+		final; /* the final byte; of ] _ ^ X the string's first byte; CAN if it was cancelled */
+	unsigned char count; /* how many parameters */
+	unsigned char asks;  /* of a string, bits: 1 an answer is wanted, 2 none is wanted */
+	uint32_t len;        /* how many bytes of it were read; 0: the last run was text */
+	uint32_t last;       /* the last four bytes of a string */
+	uint32_t colons;     /* bit i: parameter i follows a colon */
+	uint16_t param[ESCAPE_PARAMS +
+		       6]; /* 0 where missing; the last 6 so that reading a few too far is harmless */
 };
 
-/* Takes the next run off n > 0 bytes, whatever pieces these come in, and returns its length: text without ESC,
- * ENQ, SO and SI (len 0), or what there is of one sequence or control character, up to its end (done).  A
- * sequence that another one breaks off is forgotten without a word: that one began len bytes ago. */
+/* Takes the next run off n > 0 bytes, in whatever pieces they come, and returns its length.  A run is text without ESC,
+ * ENQ, SO and SI (then e->len is 0); or a part of one sequence or control character, up to its end (then e->done is
+ * set).  When a sequence is broken off by another one, the run ends inside the other one, which began e->len bytes
+ * before that. */
 size_t escape_next(struct escape *e, const unsigned char *p, size_t n);
-/* What has come of the sequence was no sequence, but for an ESC that may have ended it and now begins one. */
+/* Takes the incomplete sequence for text.  If its last byte was an ESC in a string, that ESC begins a sequence. */
 void escape_forget(struct escape *e);
-/* Is it, as far as it has come, a DCS, OSC, APC, PM or SOS? */
+/* Whether the sequence, complete or not, is a DCS, OSC, APC, PM or SOS. */
 int escape_is_string(const struct escape *e);
 /* Whether a complete sequence makes a terminal answer. */
 int escape_asks(const struct escape *e);
-/* The byte 0-127 that a complete sequence stands for in kitty's keyboard protocol or in xterm's
- * modifyOtherKeys (Caps Lock and Num Lock do not count), KEY_SILENT for a key's release and for a modifier
- * alone, which type nothing, or KEY_OTHER. */
+/* The byte 0-127 that a complete sequence stands for in kitty's keyboard protocol or in xterm's modifyOtherKeys (Caps
+ * Lock and Num Lock make no difference); KEY_SILENT for the release of a key and for a modifier alone, which type
+ * nothing; KEY_OTHER for any other sequence. */
 enum { KEY_OTHER = -1, KEY_SILENT = -2 };
 int escape_key(const struct escape *e);
 
-/* ==== pen.c: how the next character looks ==== */
+/* ==== pen.c: graphic rendition and character sets ==== */
 
 /* What DECSC saves and DECRC restores, but for the cursor's position. */
 struct pen {
-	uint32_t color[3]; /* foreground, background, underline */
-	uint16_t attr;     /* bit n: SGR n is on */
-	unsigned char set[4], shift, origin;
+	uint32_t color[3];    /* foreground, background, underline (pen.c); 0: the default */
+	uint16_t attr;        /* bit n: SGR n is on; 10: overline, 11: the VGA font */
+	unsigned char set[4]; /* the final bytes that designated G0 to G3; 0: ASCII */
+	unsigned char shift;  /* which of them is in use */
+	unsigned char origin; /* DECOM; valid in a saved pen only */
 };
 
-/* Follows a complete SGR. */
+/* Applies a complete SGR sequence. */
 void pen_select(struct pen *pen, const struct escape *e);
-/* The sequences that make one the other: SGR; designations and shifts of G0 to G3.  Nothing when alike. */
+/* Write the sequences that lead from one pen to another, nothing when they are alike: SGR; designations of G0 to G3 and
+ * their shift. */
 void pen_write_graphics(struct text *t, const struct pen *from, const struct pen *to);
 void pen_write_sets(struct text *t, const struct pen *from, const struct pen *to);
 
-/* ==== modes.c: what a stream of output has switched on in a terminal ==== */
+/* ==== modes.c: the modes that a stream of output has set in a terminal ==== */
 
-/* A screen's stack of kitty's keyboard flags; flags[0] is below the stack. */
+/* One screen's stack of kitty's keyboard flags; flags[0] is below the stack. */
 enum { KEYBOARD_DEPTH = 8 };
 struct keyboard {
 	unsigned char depth, flags[KEYBOARD_DEPTH + 1];
 };
 
-/* All zero: a terminal as it was before. */
+/* All zero: every mode has its default. */
 struct modes {
-	uint32_t changed, stored;    /* bits of the table of modes: not as at first; XTSAVE's */
-	struct pen pen, saved[2];    /* saved: by main and alternate screen */
-	struct keyboard keyboard[2]; /* the same two */
+	uint32_t changed;            /* bit i: mode_number[i] (modes.c) differs from its default */
+	uint32_t stored;             /* the same when XTSAVE saved the mode */
+	struct pen pen, saved[2];    /* saved: by DECSC on the main and on the alternate screen */
+	struct keyboard keyboard[2]; /* of the main and of the alternate screen */
 	uint16_t margin[4];          /* top, bottom, left, right; 0: the screen's */
-	uint16_t colors;             /* bits: OSC 10 to 19 set one, bit 10: OSC 4 did */
-	uint16_t alternate;          /* 47, 1047 or 1049 switched it on; 0: the main screen */
-	unsigned char shape, vga, keys, link; /* DECSCUSR, CSI ? c, modifyOtherKeys, OSC 8 */
-	unsigned char below;                  /* the main screen may have text below the cursor */
-	struct escape escape;                 /* the largest last: short offsets for the others */
+	uint16_t colors;             /* bit n: OSC 10+n has set a color; bit 10: OSC 4 has */
+	uint16_t
+		alternate; /* 47, 1047 or 1049, which switched to the alternate screen; 0: the main screen */
+	unsigned char shape;  /* of the cursor: DECSCUSR */
+	unsigned char vga;    /* the same on the Linux console: CSI ? c */
+	unsigned char keys;   /* xterm's modifyOtherKeys */
+	unsigned char link;   /* a hyperlink has begun: OSC 8 */
+	unsigned char below;  /* the main screen may have text below the cursor */
+	struct escape escape; /* largest, so last: the others have short offsets */
 };
 
-/* No more than this is written by modes_change() and modes_off(). */
+/* How many bytes modes_change() and modes_off() write at most. */
 enum { MODES_TEXT = 768 };
 
-/* Follows n bytes of output, in whatever pieces. */
+/* Follows n bytes of output, in whatever pieces they come. */
 void modes_feed(struct modes *m, const unsigned char *p, size_t n);
-/* The sequences that lead from one to the other, nothing when they are alike.  A sequence that `from` was in the
- * middle of is ended first; when `to` is in the middle of a string, one that terminals ignore is begun, for its
- * rest.  The cursor stays where it is, unless origin mode or the screen changes. */
+/* Writes the sequences that lead a terminal from one state to another, nothing when they are alike.  If `from` is inside
+ * a sequence, that is ended first; if `to` is inside a string, a string that terminals ignore is begun, so that the rest
+ * of the stream ends it.  The cursor stays where it is, unless origin mode or the screen changes. */
 void modes_change(const struct modes *from, const struct modes *to, struct text *t);
-/* A terminal of which nothing is known, so that modes_change() to `to` says everything. */
+/* Makes m differ from `to` in every setting, so that modes_change() from m to `to` writes all of them. */
 void modes_unknown(struct modes *m, const struct modes *to);
-/* The sequences that leave the terminal as it was before; 1 when they also take the cursor to the beginning of
- * an empty line, below what may stand on the screen. */
+/* Writes the sequences that lead back to all zero; returns 1 when they also move the cursor to the beginning of an empty
+ * line, because there may be text below it. */
 int modes_off(const struct modes *m, struct text *t);
-/* The window has another size: terminals forget their margins then. */
+/* The window's size has changed, with which terminals reset their margins. */
 void modes_resized(struct modes *m);
 
-/* ==== input.c: what a terminal says by itself, and what a person types ==== */
+/* ==== term_input.c: what a terminal says by itself, and what a person types ==== */
 
-enum { INPUT_TYPED, INPUT_REPORT, INPUT_ANSWER, INPUT_PART };
-enum { INPUT_HOLD = 64 };
+/* Keys, mouse events, pastes; reports of a mode that is switched on (focus, color scheme, size); answers to a sequence
+ * that asks; the beginning of a sequence whose kind is not known yet. */
+enum { TERM_TYPED, TERM_REPORT, TERM_ANSWER, TERM_PART };
+enum { TERM_HOLD = 64 };
 
-struct input {
+struct term_input {
 	struct escape escape;
-	msec since; /* the last byte of what is in the middle of a sequence */
-	unsigned char held[INPUT_HOLD], len, given;
-	char hold; /* give nothing of a sequence before it is known what it is */
-	/* data is 0 and n is 0 when all of it was given as INPUT_PART before.  A run of typed bytes is one complete
-	 * sequence when escape.done and n is escape.len (escape_key() may be asked then), else text. */
-	void (*take)(struct input *in, int kind, const unsigned char *data, size_t n);
+	msec since;                    /* when the last byte of an incomplete sequence came */
+	unsigned char held[TERM_HOLD]; /* an incomplete sequence, of len bytes, */
+	unsigned char len, passed;     /* of which so many were passed on as TERM_PART */
+	char hold;                     /* pass nothing of a sequence on before its kind is known */
+	/* Takes a run of one kind; data is 0 and n is 0 when all of it was passed on as TERM_PART before.  A typed run is
+	 * one complete sequence, for escape_key(), when escape.done is set and n is escape.len; else it is text. */
+	void (*take)(struct term_input *in, int kind, const unsigned char *data, size_t n);
 };
 
-/* Cuts what has come, in whatever pieces, into runs for take(): typed (keys, mouse, pastes), reports that the
- * terminal was told to make (focus, colour scheme, size), answers.  With `hold` each sequence comes whole, when
- * it is not longer than INPUT_HOLD; without, the beginning of one is given as INPUT_PART at once and the
- * rest tells what it was. */
-void input_feed(struct input *in, const unsigned char *data, size_t n);
-/* When input_expire() is to be called; NEVER outside of a sequence. */
-msec input_due(const struct input *in);
-/* What has come of a sequence was typed: nothing followed.  Does nothing before input_due(). */
-void input_expire(struct input *in);
+/* Cuts n bytes, in whatever pieces they come, into runs for in->take().  With in->hold a sequence of at most TERM_HOLD
+ * bytes is one run; without, its bytes are passed on at once as TERM_PART, and its last run tells the kind of all. */
+void term_input_feed(struct term_input *in, const unsigned char *data, size_t n);
+/* When term_input_expire() is to be called; NEVER outside of a sequence. */
+msec term_input_due(const struct term_input *in);
+/* Passes an incomplete sequence on as typed, because nothing followed it; nothing happens before term_input_due(). */
+void term_input_expire(struct term_input *in);
 
 /* ==== term.c: the person's terminal ==== */
 
@@ -506,10 +519,11 @@ int noise_banner_check(const void *banner, size_t n);
  * random bytes, wiped when it was used. */
 void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size);
 /* The client's message. */
-int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
+int noise_initiate(
+	struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
 /* The server's, in answer to it: 0 and records may follow, or -1: another key, or tampered with. */
-int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
-	unsigned char hello[NOISE_HELLO]);
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY],
+	unsigned char asked[NOISE_HELLO], unsigned char hello[NOISE_HELLO]);
 /* The client takes the answer: 0 and records may follow, or -1. */
 int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO]);
 /* Wipes it.  Done already where a function returned an error. */

@@ -284,7 +284,8 @@ void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue
 	explicit_bzero(hashed, sizeof hashed);
 }
 
-int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO])
+int noise_initiate(
+	struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO])
 {
 	unsigned char key[HASH];
 
@@ -301,8 +302,8 @@ int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned ch
 }
 
 /* A replayed or forged question fails at its tag, before the curve is touched. */
-int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
-	unsigned char hello[NOISE_HELLO])
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY],
+	unsigned char asked[NOISE_HELLO], unsigned char hello[NOISE_HELLO])
 {
 	unsigned char key[HASH];
 	int bad = n->stage != NOISE_HANDSHAKE || noise_size(n, asked, NOISE_HELLO) != NOISE_HELLO;
@@ -326,7 +327,8 @@ int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned cha
 int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO])
 {
 	unsigned char key[HASH];
-	int bad = n->stage != NOISE_INITIATED || noise_size(n, answered, NOISE_HELLO) != NOISE_HELLO;
+	int bad =
+		n->stage != NOISE_INITIATED || noise_size(n, answered, NOISE_HELLO) != NOISE_HELLO;
 
 	if (!bad) {
 		mix_public(n, answered + 2, key);
