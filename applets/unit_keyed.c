@@ -86,7 +86,7 @@ static int print_example(void)
 int unit_keyed_main(char **argv, const char *options)
 {
 	(void)argv, (void)options;
-	if (!CFG_KEYED || noise_start())
+	if (!CFG_KEYED || noise_self_test())
 		return 1;
 	return print_example() ? 1 : 0;
 }

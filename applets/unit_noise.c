@@ -304,18 +304,18 @@ static void noise_rekeys(void)
 
 	meets(&p, noise_key);
 	for (int turn = 1; turn <= 2; turn++) {
-		memcpy(before, p.client.way[0].key, sizeof before);
+		memcpy(before, p.client.send.key, sizeof before);
 		for (unsigned i = 0; i < 65535; i++)
 			right &= passes(&p.client, &p.server, i % 63, (unsigned char)i);
-		right &= !memcmp(before, p.client.way[0].key, sizeof before);
+		right &= !memcmp(before, p.client.send.key, sizeof before);
 		right &= passes(&p.client, &p.server, 1, 1);
-		right &= memcmp(before, p.client.way[0].key, sizeof before) != 0;
-		right &= p.client.way[0].nonce == turn * 65536ULL;
+		right &= memcmp(before, p.client.send.key, sizeof before) != 0;
+		right &= p.client.send.nonce == turn * 65536ULL;
 		q = p;
-		memcpy(q.server.way[1].key, before, sizeof before);
+		memcpy(q.server.receive.key, before, sizeof before);
 		right &= !passes(&q.client, &q.server, 1, 1);
 	}
-	right &= !p.server.way[0].nonce;
+	right &= !p.server.send.nonce;
 	for (unsigned i = 0; i < 65537; i++)
 		right &= passes(&p.server, &p.client, 1, (unsigned char)i);
 	check(right, "noise", "new keys after every 65536 records");
@@ -326,7 +326,7 @@ static void noise_nonces(void)
 	struct pair p;
 
 	meets(&p, noise_key);
-	p.client.way[0].nonce = p.server.way[1].nonce = UINT64_MAX - 1;
+	p.client.send.nonce = p.server.receive.nonce = UINT64_MAX - 1;
 	check(passes(&p.client, &p.server, 1, 1), "noise", "the last nonce");
 	check(!seals(&p.client, 1, 1) && is_over(&p.client), "noise", "no nonce left to send");
 	check(noise_decrypt(&p.server, record, 64) && is_over(&p.server), "noise",
@@ -441,7 +441,7 @@ static void vector_table(const char *path)
 
 static void noise_table(const char *vectors)
 {
-	check(!noise_start(), "noise", "the curve's own test");
+	check(!noise_self_test(), "noise", "the curve's own test");
 	noise_banners();
 	noise_sizes();
 	noise_lengths();

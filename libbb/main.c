@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	if (CFG_KEYED && !strcmp(word, "--keygen")) {
 		if (!argv[2] || argv[3])
 			die(1, "--keygen: needs one FILE");
-		psk_make(argv[2]);
+		psk_create(argv[2]);
 		return 0;
 	}
 	if (CFG_INSTALL && !strcmp(word, "--install"))

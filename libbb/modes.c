@@ -16,7 +16,8 @@
 
 enum { ANSI = 1 << 15 }; /* a mode of SM and RM; the others are those of DECSET and DECRST */
 
-/* Indices into mode_number[], which are the bits of `changed`.  A soft reset (DECSTR) resets the first RESET_BY_DECSTR. */
+/* Indices into mode_number[], which are the bits of `changed`.  A soft reset (DECSTR) resets the first
+ * RESET_BY_DECSTR. */
 enum { CURSOR_KEYS, ORIGIN, WRAP, CURSOR, KEYPAD, LEFT_RIGHT, RESET_BY_DECSTR = 8 };
 static const uint16_t mode_number[] = {
 	1, 6, 7, 25, 66, 69, ANSI | 4, ANSI | 2, /* ... insert, keyboard locked */
@@ -383,8 +384,8 @@ static void write_strings(struct text *t, const struct modes *from, const struct
 		text_str(t, "\033]8;;\033\\");
 }
 
-/* Back on the main screen some terminals restore the pen that was saved there, others keep the current one.  So each byte
- * of `now` that differs from `to` in one of the two is made to differ, and modes_change() writes it. */
+/* Back on the main screen some terminals restore the pen that was saved there, others keep the current one.  So each
+ * byte of `now` that differs from `to` in one of the two is made to differ, and modes_change() writes it. */
 static void leave_alternate(struct modes *now, const struct modes *to)
 {
 	unsigned char *pen = (unsigned char *)&now->pen;

@@ -1,9 +1,9 @@
 /* msg.c: what the program says, and the little text formatting it needs for that.
  *
- * A message is one line and one write(2), so lines of several processes never mix.  Its words may come from
- * outside (an argument, a name, a server's notice): what would command a terminal is dropped in one place,
- * text_char().  Text is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth
- * of a server's size.
+ * A message is one line and one write(2), so lines of several processes never mix.  Its words may come from outside
+ * (an argument, a name, a server's notice): what would command a terminal is dropped in one place, text_char().  Text
+ * is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth of a
+ * server's size.
  *
  * config WORDS y the system's words for what went wrong (without it "error N")
  */

@@ -199,15 +199,15 @@ static int mode_allows(mode_t mode, int fd)
 	return !peer.uid || mode & 2;
 }
 
-uint64_t net_home(const union sock_name *n)
+uint64_t net_prefix(const union sock_name *n)
 {
 	const unsigned char *four = ipv4_of(n);
 	const unsigned char *ip = four ? four : n->in6.sin6_addr.s6_addr;
-	uint64_t home = four ? 0xffff00 : 0; /* no such IPv6 prefix has peers */
+	uint64_t prefix = four ? 0xffff00 : 0; /* no such IPv6 prefix has peers */
 
 	for (int i = 0; i < (four ? 4 : 8); i++)
-		home = home << 8 | ip[i];
-	return four ? home << 8 : home;
+		prefix = prefix << 8 | ip[i];
+	return four ? prefix << 8 : prefix;
 }
 
 int net_is_loopback(const union sock_name *n)

@@ -1,14 +1,14 @@
 /* pen.c: how a terminal draws the next character: graphic rendition (SGR) and character sets (ISO 2022).
  *
  * A color is a number: 0 is the default, 30 to 107 the SGR parameter that set it; with 5 in the upper byte it is an
- * index into the palette, with 2 there a red, a green and a blue byte.  Of an underline only its presence is kept, not its
- * style.
+ * index into the palette, with 2 there a red, a green and a blue byte.  Of an underline only its presence is kept,
+ * not its style.
  */
 #include <string.h>
 #include "libbb.h"
 
-/* SGR 38, 48 or 58 at parameter i: ;5;N or ;2;R;G;B, with colons also :2:COLORSPACE:R:G:B.  Sets *color, and returns how
- * many parameters that takes. */
+/* SGR 38, 48 or 58 at parameter i: ;5;N or ;2;R;G;B, with colons also :2:COLORSPACE:R:G:B.  Sets *color, and returns
+ * how many parameters that takes. */
 static unsigned extended_color(const struct escape *e, unsigned i, uint32_t *color)
 {
 	const uint16_t *p = e->param + i;

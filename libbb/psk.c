@@ -132,7 +132,7 @@ static void random_surely(void *buf, size_t n)
 	}
 }
 
-void psk_make(const char *path)
+void psk_create(const char *path)
 {
 	unsigned char key[NOISE_KEY];
 	char text[CHARS + 1];

@@ -77,8 +77,9 @@ static void pass(struct term_input *in, int what, size_t n)
 	in->passed -= (unsigned char)passed;
 }
 
-/* When the sequence in e broke off another one, whose bytes are held or at the beginning of data: passes the other one on
- * as typed, and not as a complete sequence (escape.done is 0 meanwhile).  Returns how many bytes of data that were. */
+/* When the sequence in e broke off another one, whose bytes are held or at the beginning of data: passes the other
+ * one on as typed, and not as a complete sequence (escape.done is 0 meanwhile).  Returns how many bytes of data that
+ * were. */
 static size_t pass_broken_off(struct term_input *in, const unsigned char *data, size_t n)
 {
 	size_t broken = in->len + n > in->escape.len ? in->len + n - in->escape.len : 0,

@@ -23,7 +23,7 @@ void wire_key(struct wire *w, struct noise *n)
 }
 
 /* Never more than one message: what lies behind it makes the socket readable again. */
-ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record)
+ssize_t wire_read_record(int fd, struct noise *n, struct queue *rx, unsigned char **record)
 {
 	static unsigned char buf[NOISE_RECORD] LARGE;
 	size_t have = rx->len;
@@ -56,7 +56,7 @@ ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **r
 static ssize_t unsealed(struct wire *w, unsigned char *buf)
 {
 	unsigned char *record;
-	ssize_t size = wire_gather(w->fd, &w->noise, &w->rx, &record), n;
+	ssize_t size = wire_read_record(w->fd, &w->noise, &w->rx, &record), n;
 
 	if (size <= 0)
 		return size;
