@@ -9,23 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "libbb.h"
-
-static int failed;
-
-static void say(const char *s)
-{
-	io_write_all(1, s, strlen(s));
-}
-
-static void check(int right, const char *file, const char *which)
-{
-	say(right ? "ok " : "FAIL ");
-	say(file);
-	say(": ");
-	say(which);
-	say("\n");
-	failed |= !right;
-}
+#include "unit.h"
 
 /* ---- addr.c ---- */
 
