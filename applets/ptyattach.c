@@ -29,10 +29,9 @@
 
 enum {
 	LOST = 255,
-	STALLED =
-		30000, /* ms: -q gives up on input of which the server takes nothing for so long */
-	ROOM = 4096,   /* bytes read at once */
-	INTERRUPT = 3, /* ^C: without a connection it ends ptyattach */
+	STALLED = 30000, /* ms without the server taking input, after which -q waits no longer */
+	ROOM = 4096,     /* bytes read at once */
+	INTERRUPT = 3,   /* ^C: without a connection it ends ptyattach */
 };
 
 static msec quit_after = NEVER; /* -q: ms after the end of input */

@@ -99,6 +99,7 @@ void handshake_forget(void)
 static void close_now(struct handshake *s)
 {
 	noise_close(&s->noise);
+	queue_close(&s->rx);
 	loop_close(&s->src);
 	s->state = OVER;
 }
@@ -452,11 +453,6 @@ static void ready(struct source *src, unsigned what)
 		step[(int)s->state](s);
 }
 
-static void freed(struct source *src)
-{
-	queue_close(&((struct handshake *)src)->rx);
-}
-
 static struct handshake *slot_take(int fd, int state)
 {
 	static unsigned long number;
@@ -468,7 +464,7 @@ static struct handshake *slot_take(int fd, int state)
 		close(fd);
 		return 0;
 	}
-	*s = (struct handshake){.src = {.fd = fd, .want = want, .ready = ready, .freed = freed}};
+	*s = (struct handshake){.src = {.fd = fd, .want = want, .ready = ready}};
 	s->state = state;
 	s->due = loop_now + TIMEOUT;
 	s->serial = number++;

@@ -30,8 +30,8 @@ struct text {
 };
 
 extern const char *msg_applet; /* the name that every message begins with */
-extern void (*msg_cleanup)(
-	void); /* called by die() first: restores the terminal, removes files; may be 0 */
+/* die() calls it first, unless it is 0: restores the terminal, removes files. */
+extern void (*msg_cleanup)(void);
 
 /* Append a string; a decimal number; a number in lower-case hexadecimal. */
 void text_str(struct text *t, const char *s);
@@ -179,12 +179,8 @@ int num_parse(const char *s, unsigned base, unsigned long max, unsigned long *n)
 
 /* ==== addr.c: the ADDR grammar ==== */
 
-enum {
-	ADDR_TCP,
-	ADDR_UNIX,
-	ADDR_FD,
-	ADDR_STDIN
-}; /* the last two: an inherited socket, for servers only */
+/* The last two are inherited sockets, for servers only. */
+enum { ADDR_TCP, ADDR_UNIX, ADDR_FD, ADDR_STDIN };
 enum { ADDR_HOST_MAX = 255, ADDR_PATH_MAX = 107 };
 
 struct addr {

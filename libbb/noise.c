@@ -168,8 +168,7 @@ static int aead_decrypt(const unsigned char key[32], uint64_t nonce, const void 
 	unsigned char *text, size_t size)
 {
 	unsigned char tag[TAG];
-	volatile unsigned char differ =
-		0; /* volatile: all bytes are compared, whatever the first ones are */
+	volatile unsigned char differ = 0; /* volatile: the loop compares all bytes */
 
 	aead(key, nonce, ad, ad_size, text, size, tag, 0);
 	for (int i = 0; i < TAG; i++)
