@@ -269,7 +269,7 @@ static void put(const unsigned char *data, size_t n)
 	runs.at += n;
 }
 
-/* Writes a run down, behind its letter when it is of another kind than the last. */
+/* Records a run, behind the letter of its kind if the run before was of another one. */
 static void take(struct term_input *in, int kind, const unsigned char *data, size_t n)
 {
 	(void)in;
@@ -310,7 +310,7 @@ static int input_right(size_t i, int how, int hold)
 	       wrote(&runs, input_case[i].runs);
 }
 
-/* What nothing follows was typed: ESC after 10 ms, more after 100. */
+/* An incomplete sequence that nothing follows was typed: a lone ESC after 10 ms, a longer one after 100. */
 static void input_wait(const char *begin, msec wait)
 {
 	for (int hold = 0; hold < 2; hold++) {
@@ -337,7 +337,7 @@ static void input_wait(const char *begin, msec wait)
 	}
 }
 
-/* Of a string that is broken off only the ESC that would have ended it may have been given before. */
+/* A string is broken off by a sequence whose ESC may have been the first half of the string's end. */
 static void input_broken(void)
 {
 	struct term_input in = {.take = take, .hold = 1};
@@ -358,7 +358,8 @@ static void take_key(struct term_input *in, int kind, const unsigned char *data,
 		keys_seen += escape_key(&in->escape) == 28;
 }
 
-/* The detach key as a sequence is seen once, however it comes, also behind another as long, broken off (B8). */
+/* The detach key as a sequence is found once, however the stream is cut, also behind a sequence of the same length that
+ * it breaks off (B8). */
 static void input_key(void)
 {
 	static const char stream[] = "x\033[97;55\033[92;5ux\033[92;5:3u\033[A";

@@ -17,7 +17,7 @@
 
 #define MAIN_BELOW "\033[999H\r\n"
 
-/* What leads to a stream's modes, and what leads back from there. */
+/* For a stream: the sequences that lead to its modes, and those that lead back. */
 static const struct {
 	const char *stream, *on, *off;
 } modes_case[] = {
@@ -215,7 +215,8 @@ static void feed_in(struct modes *m, const char *stream, int how)
 	}
 }
 
-/* What leads to a stream's modes, fed to another, makes that alike, but for what only the stream can tell. */
+/* Whether the sequences that lead to a stream's modes set them in another tracker, but for colors, links and the other
+ * screen's keyboard, which they cannot set. */
 static int leads_there(const struct modes *m, const struct modes *from)
 {
 	struct text t = {written, written + sizeof written},
@@ -273,7 +274,7 @@ static void modes_limit(const char *begin)
 	check(!m.escape.state, "modes", begin);
 }
 
-/* Margins are the old window's. */
+/* A change of the window's size resets the margins. */
 static void modes_window(void)
 {
 	struct text t = {written, written + sizeof written};
@@ -287,7 +288,7 @@ static void modes_window(void)
 
 /* ---- replay.c ---- */
 
-/* What a ring of this size gives a late client of the stream. */
+/* For a stream in a ring of this size: what a late client gets. */
 static const struct {
 	const char *stream;
 	size_t size;
@@ -337,7 +338,7 @@ static void ring_fill(struct trail *t, struct ring *r, const char *stream, int h
 	}
 }
 
-/* All that the reader is given, a piece at a time. */
+/* Reads the whole replay, a piece at a time. */
 static void replay_read(struct text *shown, const struct ring *r, uint64_t pos, int how)
 {
 	struct replay p = {.looked = pos};

@@ -1,7 +1,7 @@
-/* unit_noise: check keyed mode against its own tables and published vectors
+/* unit_noise: check noise.c against its own tables and published vectors
  *
- * Both ends of a connection talk to each other in memory, and whatever is bent on the way must be
- * refused; VECTORS is the file of the Go library flynn/noise.
+ * Both ends of a connection exchange messages in memory, and every message that is changed on the way must be refused.
+ * VECTORS is the file of test vectors of the Go library flynn/noise.
  *
  * applet unit_noise UNIT
  * usage [VECTORS]
@@ -59,7 +59,7 @@ static int meets(struct pair *p, const unsigned char psk[NOISE_KEY])
 	return answers(p, asked, answered) || noise_finish(&p->client, answered) ? -1 : 0;
 }
 
-/* A refusal is for good and leaves nothing behind. */
+/* After a refusal every call fails, and all of the state is wiped. */
 static int is_over(struct noise *n)
 {
 	static const struct noise nothing;
@@ -103,7 +103,7 @@ static void noise_sizes(void)
 			"noise", "a record's size, there and back");
 }
 
-/* What noise_size() says of a length, in the handshake and after. */
+/* The result of noise_size() for a length, in the handshake and after. */
 static void noise_lengths(void)
 {
 	unsigned char hello[NOISE_HELLO], head[2];
@@ -124,7 +124,7 @@ static void noise_lengths(void)
 		"half a length");
 }
 
-/* Each bit of the banner, of both messages and of the key. */
+/* Changes each bit of the banner, of both messages and of the key. */
 static int bit_refused(struct pair *p, int where, unsigned bit)
 {
 	unsigned char asked[NOISE_HELLO], answered[NOISE_HELLO], psk[NOISE_KEY];
@@ -188,7 +188,7 @@ static void noise_cut(void)
 	size_t size;
 
 	asks(&p, noise_key, 1, whole);
-	for (size_t n = 0; n < NOISE_HELLO - 2; n++) { /* a shorter one that says so */
+	for (size_t n = 0; n < NOISE_HELLO - 2; n++) { /* a shorter one, with its true length */
 		memcpy(asked, whole, sizeof asked);
 		asked[1] = (unsigned char)n;
 		right &= noise_size(&p.server, asked, NOISE_HELLO) < 0;
@@ -251,7 +251,7 @@ static void noise_order(void)
 		"a record sent back");
 }
 
-/* Forms that only somebody with the key could send. */
+/* Malformed records that only a peer with the key could send. */
 static int form_refused(unsigned used, size_t text, size_t dirty)
 {
 	struct pair p;
@@ -279,7 +279,7 @@ static void noise_forms(void)
 	check(form_refused(10, 64, 14) && form_refused(10, 64, 65), "noise", "dirty padding");
 }
 
-/* The keys change together on both sides, and one side alone is not understood. */
+/* Both sides change their keys after the same record; a side that does not is refused. */
 static void noise_rekeys(void)
 {
 	unsigned char before[32];
@@ -330,7 +330,7 @@ static void noise_banners(void)
 	for (size_t n = 0; n <= NOISE_BANNER; n++)
 		right &= noise_banner_check(banner, n) == (n == NOISE_BANNER);
 	for (size_t i = 0; i < NOISE_BANNER; i++) {
-		banner[i] ^= 64; /* no digit is another digit's so */
+		banner[i] ^= 64; /* makes no digit another digit */
 		right &= noise_banner_check(banner, NOISE_BANNER) == -1;
 		banner[i] ^= 64;
 	}
@@ -346,7 +346,7 @@ static unsigned digit(char c)
 	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* What stands behind "NAME=" on a line of its own: how many bytes, -1 when there is no such line. */
+/* Decodes the hex digits behind "NAME=" at the beginning of a line: how many bytes, or -1 when there is no such line. */
 static int vector_get(const char *at, const char *end, const char *name, unsigned char out[64])
 {
 	size_t len = strlen(name);
@@ -399,7 +399,7 @@ static int vector_holds(const char *at, const char *end)
 	       vector_passes(at, end, message[1], &p.server, &p.client);
 }
 
-/* Those with an empty payload: ours has no other. */
+/* Only the vectors with empty payloads apply: the handshake has no other. */
 static void vector_table(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), used = 0;

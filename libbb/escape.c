@@ -12,8 +12,8 @@
  * is the first half of ST.  Other control characters inside a sequence belong to it.  BEL ends an OSC only.
  * The Linux console's OSC P and OSC R have no terminator (console_codes(4)).
  *
- * C1 controls are recognised in their 7-bit form only: a terminal that speaks UTF-8 takes the bytes
- * 0x80 to 0x9f for parts of characters.
+ * C1 controls are recognised in their 7-bit form only: to a UTF-8 terminal the bytes 0x80 to 0x9f are parts of
+ * characters.
  *
  * Sequences have no limit in xterm; tmux drops those over 1 MB.  Here what is longer than ESCAPE_MAX
  * is text from there on, so that no output stays hidden behind a string that never ends.

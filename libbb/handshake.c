@@ -67,7 +67,7 @@ static handshake_result *on_done;
 static void (*on_failed)(const char *why);
 static char verbose_reports;
 
-/* What a client gets when its connection is dropped before its key was checked. */
+/* The line for a client whose connection is dropped before its key was checked. */
 static const char busy[] = "ptybox: the server is too busy, try again\r\n";
 static const char busy_words[] = "the server is too busy";
 _Static_assert(sizeof busy - 1 <= NOISE_HELLO, "the client reads it into s->hello");

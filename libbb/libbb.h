@@ -301,7 +301,7 @@ int escape_key(const struct escape *e);
 
 /* ==== pen.c: graphic rendition and character sets ==== */
 
-/* What DECSC saves and DECRC restores, but for the cursor's position. */
+/* The state that DECSC saves and DECRC restores, but for the cursor's position. */
 struct pen {
 	uint32_t color[3];    /* foreground, background, underline (pen.c); 0: the default */
 	uint16_t attr;        /* bit n: SGR n is on; 10: overline, 11: the VGA font */
@@ -360,7 +360,7 @@ int modes_off(const struct modes *m, struct text *t);
 /* The window's size has changed, with which terminals reset their margins. */
 void modes_resized(struct modes *m);
 
-/* ==== term_input.c: what a terminal says by itself, and what a person types ==== */
+/* ==== term_input.c: keys and reports in what comes from a terminal ==== */
 
 /* Keys, mouse events, pastes; reports of a mode that is switched on (focus, color scheme, size); answers to a sequence
  * that asks; the beginning of a sequence whose kind is not known yet. */

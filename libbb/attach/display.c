@@ -85,19 +85,19 @@ void display_show(const unsigned char *data, size_t n)
 
 void display_line(const char *words, const char *reason)
 {
-	char line[320], *said;
+	char line[320], *text;
 	struct text t = {line, line + sizeof line - 3};
 
 	if (isatty(2) && !at_line_start)
 		text_str(&t, "\r\n");
-	said = t.at;
+	text = t.at;
 	text_str(&t, "[");
 	text_str(&t, words);
 	if (reason) {
 		text_str(&t, ": ");
 		text_str(&t, reason);
 	}
-	t.at = said + text_clean(said, t.at - said);
+	t.at = text + text_clean(text, t.at - text);
 	t.end += 3;
 	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);
