@@ -14,11 +14,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "libbb.h"
+
+enum { HURRY = 1000 }; /* microseconds */
 
 static ssize_t answer(ssize_t n)
 {
@@ -44,6 +48,55 @@ ssize_t io_write(int fd, const void *buf, size_t n)
 ssize_t io_writev(int fd, const struct iovec *v, int count)
 {
 	return answer(writev(fd, v, count));
+}
+
+/* A unix socket's peer can send descriptors along, asked for or not.  Nobody takes them here, so they are closed by
+ * whoever reads or closes the socket, on the way out of that system call.  When one of them is the last of a socket
+ * that lingers (SO_LINGER), that close waits as long as its owner wants, also in a descriptor sent with another one;
+ * a caught signal ends it.  So an interval timer runs meanwhile.  Linux 6.16 can refuse them (SO_PASSRIGHTS). */
+
+static char interrupts;
+
+static void hurry(int microseconds)
+{
+	struct itimerval every = {{0, microseconds}, {0, microseconds}};
+
+	if (interrupts)
+		setitimer(ITIMER_REAL, &every, 0);
+}
+
+ssize_t io_receive(int fd, void *buf, size_t n)
+{
+	ssize_t got;
+
+	hurry(HURRY);
+	got = io_read(fd, buf, n);
+	hurry(0);
+	return got;
+}
+
+void io_close(int fd)
+{
+	hurry(HURRY);
+	close(fd);
+	hurry(0);
+}
+
+static void interrupt(int sig)
+{
+	(void)sig;
+}
+
+void io_interrupt(void)
+{
+	struct sigaction caught = {.sa_handler = interrupt};
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigaction(SIGALRM, &caught, 0);
+	sigprocmask(SIG_UNBLOCK, &alarm, 0);
+	interrupts = 1;
 }
 
 ssize_t io_flush(int fd, struct queue *q)

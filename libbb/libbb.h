@@ -104,6 +104,12 @@ void queue_close(struct queue *q);
 ssize_t io_read(int fd, void *buf, size_t n);
 ssize_t io_write(int fd, const void *buf, size_t n);
 ssize_t io_writev(int fd, const struct iovec *v, int count);
+/* Reads from, or closes, a socket of a stranger, who may have sent descriptors with it (unix(7), SCM_RIGHTS).  They
+ * are closed with that, and a close may wait (socket(7), SO_LINGER): after io_interrupt() it does so for 1 ms only. */
+ssize_t io_receive(int fd, void *buf, size_t n);
+void io_close(int fd);
+/* From here on SIGALRM interrupts what waits, and belongs to these two. */
+void io_interrupt(void);
 /* Writes what the queue holds, as far as it goes now. */
 ssize_t io_flush(int fd, struct queue *q);
 /* All of it or -1; waits for a descriptor that does not block. */

@@ -91,7 +91,7 @@ static void bury(void)
 		}
 		*at = s->next;
 		if (s->fd >= 0)
-			close(s->fd);
+			io_close(s->fd);
 		s->fd = -1;
 		s->linked = 0;
 		if (s->bury)

@@ -453,7 +453,7 @@ void server_unlisten(void)
 		if (!CFG_PTYROUTER || src->want)
 			loop_close(src);
 		else /* a keeper's: it accepts nothing, but holds the address */
-			close(src->fd);
+			io_close(src->fd);
 	}
 	daemon_remove_sockets();
 	server.listening = 0;
@@ -501,6 +501,7 @@ void server_start(void)
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
+	io_interrupt();
 	if (!io_descriptors(START_FILES))
 		die(1, "too few descriptors for a session (ulimit -n)");
 }
