@@ -139,7 +139,20 @@ static void extended(struct client *c, const struct frame *f)
 	}
 }
 
-static void handle(struct client *c, const struct frame *f)
+/* To find out whose a process group is may take a look at every process (pgrp.c).  So of those that come at once
+ * each counts once, as of those that wait for a process (signal(7)). */
+static void send_signal(struct client *c, int sig, uint64_t said[2])
+{
+	uint64_t bit = (uint64_t)1 << sig % 64;
+
+	if (said[sig / 64] & bit)
+		return;
+	said[sig / 64] |= bit;
+	c->session->go |= c->mode != CLIENT_EXTENDED;
+	session_signal(c->session, sig);
+}
+
+static void handle(struct client *c, const struct frame *f, uint64_t said[2])
 {
 	if (!c->packets) {
 		c->packets = 1;
@@ -157,10 +170,9 @@ static void handle(struct client *c, const struct frame *f)
 		c->rows = f->size, c->resized = 1;
 	else if (f->type == FRAME_COLS && f->size)
 		c->cols = f->size, c->resized = 1;
-	else if (f->type < FRAME_ROWS && !c->watch && c->session) {
-		c->session->go |= c->mode != CLIENT_EXTENDED;
-		session_signal(c->session, f->type);
-	} else if (c->mode == CLIENT_EXTENDED)
+	else if (f->type < FRAME_ROWS && !c->watch && c->session)
+		send_signal(c, f->type, said);
+	else if (c->mode == CLIENT_EXTENDED)
 		extended(c, f);
 }
 
@@ -184,10 +196,11 @@ void hear_window(struct client *c, const struct winsize *size)
 
 static int frames(struct client *c, const unsigned char *data, size_t n)
 {
+	uint64_t said[2] = {0}; /* signals, as bits */
 	int got;
 
 	while ((got = frame_next(&c->wire.in, &data, &n)) == FRAME_GOT && !c->broken)
-		handle(c, &c->wire.in);
+		handle(c, &c->wire.in, said);
 	resize(c);
 	return got == FRAME_BAD || c->broken ? -1 : 0;
 }
