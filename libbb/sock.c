@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -239,7 +241,7 @@ static void look_up(const struct addr *a, struct sock_names *names)
 	host_look_up(names, host, a->port);
 }
 
-/* In a process of its own: DNS may take its time. */
+/* In a process of its own, which goes when we do: DNS may take its time, a file on a network all of it. */
 static int look_up_aside(const struct addr *a, struct sock_names *names)
 {
 	int report[2];
@@ -251,6 +253,7 @@ static int look_up_aside(const struct addr *a, struct sock_names *names)
 	if (!pid) {
 		dup2(report[1], 0);
 		io_close_from(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		look_up(a, names);
 		_exit(write(0, names, sizeof *names) < 0);
 	}
