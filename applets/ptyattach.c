@@ -181,7 +181,7 @@ static void open_input(void)
 	uplink.terminal = isatty(0);
 	if (!uplink.terminal)
 		detach_key.key = -1;
-	user.fd = uplink.terminal ? term_reopen(0, O_RDONLY) : 0;
+	user.fd = uplink.terminal ? nowait_open(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
 }

@@ -166,7 +166,7 @@ static void follow_size(int sig)
 
 static void join_terminal(void)
 {
-	int fd = term_reopen(0, O_RDWR);
+	int fd = nowait_open(0, O_RDWR);
 
 	if (fd < 0 || term_raw(0))
 		die(1, "-I: ", msg_errno());

@@ -22,6 +22,16 @@
 /* Stands behind all small variables, so that these share few pages; its own are touched when used. */
 #define LARGE __attribute__((section(".bss.~large")))
 
+/* ==== nowait.c: descriptors that are shared with others, without waiting ==== */
+
+/* A non-blocking description of its own for the terminal, other device or pipe behind fd (0 to 9), or -1. */
+int nowait_open(int fd, int flags);
+/* write(2) to a pipe, terminal or socket that was not opened anew: writes what it surely takes at once, which may be
+ * less than there is room for; -1 and EAGAIN when that is nothing. */
+ssize_t nowait_write(int fd, const void *data, size_t n);
+/* A message: what fd (0 to 9, of any kind) does not take at once is dropped.  Keeps errno. */
+void nowait_say(int fd, const char *s, size_t n);
+
 /* ==== msg.c: messages and text ==== */
 
 /* Text being built in the caller's buffer; what does not fit is left out.  No NUL is written. */
@@ -44,7 +54,7 @@ size_t text_char(const char *s, size_t n);
 size_t text_clean(char *s, size_t n);
 
 /* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes, without control
- * characters.  Keeps errno. */
+ * characters; never waits (nowait_say()).  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
 /* The cleanup, the same, then _exit(status). */
@@ -106,7 +116,8 @@ ssize_t io_write(int fd, const void *buf, size_t n);
 ssize_t io_writev(int fd, const struct iovec *v, int count);
 /* Writes what the queue holds, as far as it goes now. */
 ssize_t io_flush(int fd, struct queue *q);
-/* All of it or -1; waits for a descriptor that does not block. */
+/* All of it or -1; waits as long as that takes.  Not in a loop: for files, and for the output of a program that is
+ * about to end (--help, "Daemon PID is N"), which has nothing else to do. */
 int io_write_all(int fd, const char *s, size_t n);
 int io_pipe(int fd[2]); /* close-on-exec */
 /* Whether so many descriptors more can be opened by this process (RLIMIT_NOFILE, getrlimit(2)); another one
@@ -351,8 +362,6 @@ void input_expire(struct input *in);
 
 /* ==== term.c: the person's terminal ==== */
 
-/* A non-blocking description of its own for the terminal, other device or pipe behind fd, or -1. */
-int term_reopen(int fd, int flags);
 /* Saves the settings and makes it raw (cfmakeraw(3)); restored on every way out. */
 int term_raw(int fd);
 /* From term_raw() to term_restore(). */
@@ -506,10 +515,11 @@ int noise_banner_check(const void *banner, size_t n);
  * random bytes, wiped when it was used. */
 void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size);
 /* The client's message. */
-int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
+int noise_initiate(
+	struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
 /* The server's, in answer to it: 0 and records may follow, or -1: another key, or tampered with. */
-int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
-	unsigned char hello[NOISE_HELLO]);
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY],
+	unsigned char asked[NOISE_HELLO], unsigned char hello[NOISE_HELLO]);
 /* The client takes the answer: 0 and records may follow, or -1. */
 int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO]);
 /* Wipes it.  Done already where a function returned an error. */

@@ -1,16 +1,10 @@
 /* term.c: the person's terminal.
  *
- * O_NONBLOCK belongs to the open file description, and a terminal's is shared with the shell that
- * started us (and with whoever it starts next).  So the terminal is opened anew and only that
- * description is non-blocking; the inherited one is left as it was found.
- *
  * The settings are restored on every way out: by the caller, by die() (msg_cleanup), and by a
  * handler for the signals of a crash.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -18,22 +12,6 @@
 static struct termios cooked, raw;
 static int term = -1;
 static void (*next_cleanup)(void);
-
-int term_reopen(int fd, int flags)
-{
-	char name[] = "/proc/self/fd/0";
-	struct stat st;
-	int again;
-
-	flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-	if (fstat(fd, &st) || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
-		return -1;
-	name[sizeof name - 2] += fd;
-	again = open(name, flags);
-	if (again < 0 && isatty(fd) && tcgetsid(fd) == getsid(0))
-		again = open("/dev/tty", flags); /* no /proc, or a terminal taken over by su */
-	return again;
-}
 
 static void crash(int sig)
 {

@@ -1,6 +1,6 @@
 /* display.c: standard output for the session's output, and ptyattach's own lines on standard error.
  *
- * A terminal, device or pipe is opened again as a description that does not block (term_reopen()); writing to a regular
+ * A terminal, device or pipe is opened again as a description that does not block (nowait_open()); writing to a regular
  * file never blocks.  What is left, a socket for example, cannot be opened again: it is written to in small pieces, and
  * only when select() says that it is ready.  If the session's output has left the cursor inside a line, a line of
  * ptyattach's own begins with CR and LF.
@@ -52,7 +52,7 @@ void display_open(void)
 {
 	struct stat st;
 
-	output.fd = term_reopen(1, O_WRONLY);
+	output.fd = nowait_open(1, O_WRONLY);
 	if (output.fd < 0) {
 		output.fd = 1;
 		blocking = fstat(1, &st) || !S_ISREG(st.st_mode);

@@ -1,0 +1,77 @@
+/* nowait.c: writing to descriptors that are shared with others, and never waiting for whoever reads them.
+ *
+ * O_NONBLOCK belongs to the open file description, and that of standard input, output and error is shared
+ * with the shell that started this program and with whoever it starts next.  So it is never set there.
+ * What takes its place depends on the kind of descriptor:
+ *
+ *	terminal, device, pipe	opened again: a description of our own has O_NONBLOCK
+ *	the same, without /proc	poll(2), then as many bytes as a descriptor that is ready surely takes
+ *	socket			send(2) with MSG_DONTWAIT
+ *	regular file		never waits for a reader
+ *
+ * Only the second leaves a gap: another process may fill a pipe between the two system calls.
+ *
+ * All that is written elsewhere is written in the loop, to non-blocking descriptors, but for what cannot block and
+ * what nobody waits for (found by going through every write(2), writev(2), send(2) and their kin in the sources):
+ * the few bytes of a report through a pipe of this program's own, empty until then (daemon.c, pty.c,
+ * process_group.c, sock.c); what io_write_all() is for; READY=1 of inherit.c, a datagram that is given up
+ * when nobody takes it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+#include "libbb.h"
+
+int nowait_open(int fd, int flags)
+{
+	char name[] = "/proc/self/fd/0";
+	struct stat st;
+	int again;
+
+	flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+	if (fstat(fd, &st) || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+		return -1;
+	name[sizeof name - 2] += fd;
+	again = open(name, flags);
+	if (again < 0 && isatty(fd) && tcgetsid(fd) == getsid(0))
+		again = open("/dev/tty", flags); /* no /proc, or a terminal taken over by su */
+	return again;
+}
+
+/* A pipe that is ready has room for PIPE_BUF bytes (pipe(7)), a terminal perhaps for one only. */
+ssize_t nowait_write(int fd, const void *data, size_t n)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	size_t sure = isatty(fd) ? 1 : PIPE_BUF;
+	ssize_t sent = send(fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (sent >= 0 || errno != ENOTSOCK)
+		return sent;
+	if (poll(&p, 1, 0) < 1) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(fd, data, n < sure ? n : sure);
+}
+
+void nowait_say(int fd, const char *s, size_t n)
+{
+	struct stat st;
+	int saved = errno, own = nowait_open(fd, O_WRONLY);
+	ssize_t done;
+
+	if (own >= 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+		done = write(own < 0 ? fd : own, s, n);
+	else
+		while (n && (done = nowait_write(fd, s, n)) > 0) {
+			s += done;
+			n -= done;
+		}
+	if (own >= 0)
+		close(own);
+	errno = saved;
+}
