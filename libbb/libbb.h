@@ -27,7 +27,7 @@
 /* A non-blocking description of its own for the terminal, other device or pipe behind fd (0 to 9), or -1. */
 int nowait_open(int fd, int flags);
 /* write(2) to a pipe, terminal or socket that was not opened anew: writes what it surely takes at once, which may be
- * less than there is room for; -1 and EAGAIN when that is nothing. */
+ * less than there is room for; 0 not now; -1 and errno. */
 ssize_t nowait_write(int fd, const void *data, size_t n);
 /* A message: what fd (0 to 9, of any kind) does not take at once is dropped.  Keeps errno. */
 void nowait_say(int fd, const char *s, size_t n);
@@ -240,6 +240,8 @@ void loop_forget(void);
 /* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop, but for those that
  * whoever started us wants ignored; SIGPIPE is blocked.  After a fork sig_listen() is called again. */
 void sig_open(const int *signals);
+/* The same for every signal that would end the program, SIGCONT and SIGWINCH, but for those of a crash. */
+void sig_open_all(void);
 void sig_listen(void (*handle)(int));
 /* In a child before exec: default dispositions, empty mask. */
 void sig_default(void);
@@ -364,10 +366,16 @@ void input_expire(struct input *in);
 
 /* Saves the settings and makes it raw (cfmakeraw(3)); restored on every way out. */
 int term_raw(int fd);
+/* Installs the handlers for signals of a crash and of a stop; term_raw() does it, too.  Before sig_open_all(): with the
+ * first handler musl unblocks two signals that it keeps to itself. */
+void term_guard(void);
 /* From term_raw() to term_restore(). */
 int term_is_raw(void);
 void term_raw_again(void); /* after SIGCONT */
 void term_restore(void);   /* async-signal-safe */
+/* Called when a terminal that was raw is given back (0), and when it is taken again (1); may be 0.  It must be
+ * async-signal-safe: a crash and a stop give the terminal back, too. */
+extern void (*term_changed_hands)(int ours);
 /* 0, or -1 when it has none (0x0). */
 int term_size(int fd, struct winsize *w);
 

@@ -47,15 +47,11 @@ ssize_t nowait_write(int fd, const void *data, size_t n)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 	size_t sure = isatty(fd) ? 1 : PIPE_BUF;
-	ssize_t sent = send(fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t done = send(fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	if (sent >= 0 || errno != ENOTSOCK)
-		return sent;
-	if (poll(&p, 1, 0) < 1) {
-		errno = EAGAIN;
-		return -1;
-	}
-	return write(fd, data, n < sure ? n : sure);
+	if (done < 0 && errno == ENOTSOCK)
+		done = poll(&p, 1, 0) < 1 ? 0 : write(fd, data, n < sure ? n : sure);
+	return done < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : done;
 }
 
 void nowait_say(int fd, const char *s, size_t n)

@@ -1,13 +1,17 @@
 /* term.c: the person's terminal.
  *
- * The settings are restored on every way out: by the caller, by die() (msg_cleanup), and by a
- * handler for the signals of a crash.
+ * The settings are restored on every way out: by the caller, by die() (msg_cleanup), and by a handler for the signals
+ * of a crash.  Before SIGTSTP, SIGTTIN and SIGTTOU stop the program the terminal is given back as well, unless it is
+ * a background process, whose terminal is the shell's; term_raw_again() takes it again when it goes on.
  */
+#include <errno.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
+
+void (*term_changed_hands)(int ours);
 
 static struct termios cooked, raw;
 static int term = -1;
@@ -16,6 +20,9 @@ static void (*next_cleanup)(void);
 static void crash(int sig)
 {
 	term_restore();
+	if (term_changed_hands)
+		term_changed_hands(
+			0);  /* standard output may be a terminal where standard input is none */
 	kill(getpid(), sig); /* the disposition is the default again: SA_RESETHAND */
 }
 
@@ -26,11 +33,56 @@ static void cleanup(void)
 		next_cleanup();
 }
 
+static void change_hands(int ours)
+{
+	tcsetattr(term, TCSANOW, ours ? &raw : &cooked);
+	if (term_changed_hands)
+		term_changed_hands(ours);
+}
+
+static void on(const int *signals, void (*handler)(int), int flags)
+{
+	struct sigaction act = {.sa_handler = handler, .sa_flags = flags}, was;
+
+	for (; *signals; signals++)
+		if (!sigaction(*signals, 0, &was) && was.sa_handler != SIG_IGN)
+			sigaction(*signals, &act, 0);
+}
+
+static int is_foreground(void)
+{
+	return term >= 0 && tcgetpgrp(term) == getpgrp();
+}
+
+static void stop(int sig);
+static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU, 0};
+
+/* kill() returns after SIGCONT, or at once where nobody could send that (an orphaned process group). */
+static void stop(int sig)
+{
+	int saved = errno;
+
+	if (is_foreground())
+		change_hands(0);
+	on(stops, SIG_DFL, 0);
+	kill(getpid(), sig);
+	on(stops, stop, SA_NODEFER | SA_RESTART);
+	if (is_foreground())
+		change_hands(1);
+	errno = saved;
+}
+
+void term_guard(void)
+{
+	static const int fatal[] = {
+		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGQUIT, SIGSYS, 0};
+
+	on(fatal, crash, SA_RESETHAND | SA_NODEFER);
+	on(stops, stop, SA_NODEFER | SA_RESTART);
+}
+
 int term_raw(int fd)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT, SIGSYS};
-	struct sigaction act = {.sa_handler = crash, .sa_flags = SA_RESETHAND | SA_NODEFER};
-
 	if (tcgetattr(fd, &cooked))
 		return -1;
 	raw = cooked;
@@ -40,8 +92,7 @@ int term_raw(int fd)
 		next_cleanup = msg_cleanup;
 		msg_cleanup = cleanup;
 	}
-	for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++)
-		sigaction(fatal[i], &act, 0);
+	term_guard();
 	return tcsetattr(fd, TCSANOW, &raw);
 }
 
@@ -53,7 +104,7 @@ int term_is_raw(void)
 void term_raw_again(void)
 {
 	if (term >= 0)
-		tcsetattr(term, TCSANOW, &raw);
+		change_hands(1);
 }
 
 void term_restore(void)
@@ -65,7 +116,7 @@ void term_restore(void)
 	sigemptyset(&ttou);
 	sigaddset(&ttou, SIGTTOU); /* from the background too */
 	sigprocmask(SIG_BLOCK, &ttou, 0);
-	tcsetattr(term, TCSANOW, &cooked);
+	change_hands(0);
 	term = -1;
 }
 
