@@ -160,7 +160,12 @@ static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (is_interactive() && sig == SIGWINCH && !terminal->src.closed && !term_size(0, &size))
+	if (!is_interactive() || (sig != SIGWINCH && sig != SIGCONT) || terminal->src.closed)
+		return;
+	if (sig == SIGCONT)
+		term_raw_again();
+	if (!term_size(0,
+		    &size)) /* after SIGCONT too: while the shell had the terminal it was told, not we */
 		client_window(terminal, &size);
 }
 
