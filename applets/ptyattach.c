@@ -29,9 +29,8 @@
 
 enum {
 	LOST = 255,
-	STALLED =
-		30000, /* ms: -q gives up on input of which the server takes nothing for so long */
-	ROOM = 4096,   /* bytes read at once */
+	STALLED = 30000, /* ms without the server taking input, after which -q waits no longer */
+	ROOM = 4096,     /* bytes read at once */
 };
 
 static msec quit_after = NEVER; /* -q: ms after the end of input */
@@ -249,6 +248,8 @@ int ptyattach_main(char **argv, const char *options)
 	}
 	if (!where && !(where = *o.argv++))
 		die(1, "no ADDR (see --help)");
+	if (*o.argv && **o.argv == '-')
+		die(1, *o.argv, ": options go before ADDR");
 	if (*o.argv)
 		die(1, *o.argv, ": one ADDR is enough (see --help)");
 	addr_get(&uplink.addr, where);

@@ -11,11 +11,10 @@
  *
  * Only the second leaves a gap: another process may fill a pipe between the two system calls.
  *
- * All that is written elsewhere is written in the loop, to non-blocking descriptors, but for what cannot block and
- * what nobody waits for (found by going through every write(2), writev(2), send(2) and their kin in the sources):
- * the few bytes of a report through a pipe of this program's own, empty until then (daemon.c, pty.c,
- * process_group.c, sock.c); what io_write_all() is for; READY=1 of inherit.c, a datagram that is given up
- * when nobody takes it.
+ * All else that is written is written in the loop, to non-blocking descriptors.  What is left (of every write(2),
+ * writev(2), send(2), sendto(2) and sendmsg(2) in the sources) cannot block, or there is nobody whom that would hold up:
+ * the few bytes of a report through a pipe or socket of this program's own, which is empty until then (daemon.c, spawn.c,
+ * pgrp.c, and sock.c's child), files in /proc (jail.c, oom.c), and what io_write_all() is for.
  */
 #include <errno.h>
 #include <fcntl.h>

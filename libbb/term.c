@@ -1,8 +1,8 @@
-/* term.c: the person's terminal.
+/* term.c: the person's terminal: raw mode and window size.
  *
- * The settings are restored on every way out: by the caller, by die() (msg_cleanup), and by a handler for the signals
- * of a crash.  Before SIGTSTP, SIGTTIN and SIGTTOU stop the program the terminal is given back as well, unless it is
- * a background process, whose terminal is the shell's; term_raw_again() takes it again when it goes on.
+ * The settings are restored at every end: by the caller, by die() (msg_cleanup), and by a handler for the signals of
+ * a crash.  Before SIGTSTP, SIGTTIN or SIGTTOU stop the program its handler restores them as well, unless the process
+ * is in the background, where the terminal is the shell's; term_raw_again() makes it raw when the process goes on.
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,10 +20,9 @@ static void (*next_cleanup)(void);
 static void crash(int sig)
 {
 	term_restore();
-	if (term_changed_hands)
-		term_changed_hands(
-			0);  /* standard output may be a terminal where standard input is none */
-	kill(getpid(), sig); /* the disposition is the default again: SA_RESETHAND */
+	if (term_changed_hands) /* standard output may be a terminal where standard input is none */
+		term_changed_hands(0);
+	kill(getpid(), sig); /* ends the process: SA_RESETHAND has restored the default */
 }
 
 static void cleanup(void)
@@ -49,9 +48,12 @@ static void on(const int *signals, void (*handler)(int), int flags)
 			sigaction(*signals, &act, 0);
 }
 
+/* Also when the terminal controls no process of this session (after su): then nobody else uses it. */
 static int is_foreground(void)
 {
-	return term >= 0 && tcgetpgrp(term) == getpgrp();
+	pid_t group = tcgetpgrp(term);
+
+	return term >= 0 && (group < 0 || group == getpgrp());
 }
 
 static void stop(int sig);
@@ -103,8 +105,10 @@ int term_is_raw(void)
 
 void term_raw_again(void)
 {
-	if (term >= 0)
+	if (is_foreground())
 		change_hands(1);
+	else if (term >= 0)
+		kill(getpid(), SIGTTOU); /* as tcsetattr(3) does, unless it is blocked */
 }
 
 void term_restore(void)
@@ -114,7 +118,7 @@ void term_restore(void)
 	if (term < 0)
 		return;
 	sigemptyset(&ttou);
-	sigaddset(&ttou, SIGTTOU); /* from the background too */
+	sigaddset(&ttou, SIGTTOU); /* else a background process would be stopped (tcsetattr(3)) */
 	sigprocmask(SIG_BLOCK, &ttou, 0);
 	change_hands(0);
 	term = -1;

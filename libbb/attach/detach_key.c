@@ -7,7 +7,7 @@
  *	anything else		both are sent: the key was part of a paste, or meant for the program
  *
  * With kitty's keyboard protocol or xterm's modifyOtherKeys the key comes as an escape sequence (escape_key()), so
- * what is typed is cut into sequences and text first (input.c).  The beginning of a sequence waits for its end, a lone
+ * what is typed is cut into sequences and text first (term_input.c).  The beginning of a sequence waits for its end, a lone
  * ESC for 10 ms.  The release of a key, a modifier, and what the terminal says by itself are nothing that follows:
  * they are held back with the key and share its fate.
  */
@@ -18,7 +18,7 @@ enum { WAIT = 300, INTERRUPT = 3 };
 
 static int key = -1;
 static msec held_since; /* when the detach key was typed; 0: none is held back */
-static unsigned char held[DETACH_KEY_KEPT - INPUT_HOLD];
+static unsigned char held[DETACH_KEY_KEPT - TERM_HOLD];
 static unsigned held_len;
 static char interrupted;
 
@@ -93,10 +93,9 @@ static void text(const unsigned char *data, size_t n)
 	}
 }
 
-static void take(struct input *in, int kind, const unsigned char *data, size_t n)
+static void take(struct term_input *in, int kind, const unsigned char *data, size_t n)
 {
-	int whole = in->escape.done && n == in->escape.len, byte = kind != INPUT_TYPED ?
-									   KEY_SILENT :
+	int whole = in->escape.done && n == in->escape.len, byte = kind != TERM_TYPED ? KEY_SILENT :
 								   whole ? escape_key(&in->escape) :
 									   KEY_OTHER;
 
@@ -107,24 +106,24 @@ static void take(struct input *in, int kind, const unsigned char *data, size_t n
 		hold(data, n);
 	else if (byte >= 0 && byte == key)
 		detach_key(data, n);
-	else if (whole || kind != INPUT_TYPED)
+	else if (whole || kind != TERM_TYPED)
 		pass(data, n);
 	else
 		text(data, n);
 }
 
-static struct input input = {.hold = 1, .take = take};
+static struct term_input input = {.hold = 1, .take = take};
 
 int detach_key_typed(const unsigned char *data, size_t n)
 {
 	interrupted = 0;
-	input_feed(&input, data, n);
+	term_input_feed(&input, data, n);
 	return interrupted;
 }
 
 msec detach_key_due(void)
 {
-	msec due = input_due(&input);
+	msec due = term_input_due(&input);
 
 	if (held_since)
 		due_at(&due, held_since + WAIT);
@@ -133,6 +132,6 @@ msec detach_key_due(void)
 
 int detach_key_timer(void)
 {
-	input_expire(&input);
+	term_input_expire(&input);
 	return held_since && loop_now >= held_since + WAIT;
 }

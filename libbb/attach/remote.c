@@ -21,8 +21,7 @@ enum {
 	LOST_AFTER = 45000,            /* ms of silence */
 	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet */
 	PLAIN_PART = 1024, /* bytes: uWSGI reads 4096 at a time and closes at a payload over 4092 */
-	PLAIN_PAUSE =
-		60, /* ms: of two packets that uWSGI reads at once it handles only the first */
+	PLAIN_PAUSE = 60,  /* ms: uWSGI drops the second of two packets that it reads at once */
 };
 
 static const unsigned char welcome[] = {
@@ -71,8 +70,7 @@ static void welcomed(struct remote *r)
 	for (char **e = environ; *e; e++)
 		if (env_wanted(*e) && queue_room(&r->wire.out) > strlen(*e) + 512)
 			wire_frame(&r->wire, FRAME_ENV, strlen(*e), *e);
-	wire_frame(
-		&r->wire, FRAME_DATA, 0, 0); /* empty: ends the environment, starts the command */
+	wire_frame(&r->wire, FRAME_DATA, 0, 0); /* ends the environment: the command starts */
 }
 
 /* A notice that does not fit is cut. */
