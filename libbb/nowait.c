@@ -36,16 +36,17 @@ int nowait_open(int fd, int flags)
 		return -1;
 	name[sizeof name - 2] += fd;
 	again = open(name, flags);
-	if (again < 0 && isatty(fd) && tcgetsid(fd) == getsid(0))
-		again = open("/dev/tty", flags); /* no /proc, or a terminal taken over by su */
+	if (again < 0 && tcgetsid(fd) == getsid(0)) /* no /proc, or su changed the user */
+		again = open("/dev/tty", flags);
 	return again;
 }
 
-/* A pipe that is ready has room for PIPE_BUF bytes (pipe(7)), a terminal perhaps for one only. */
+/* A pipe that is ready has room for PIPE_BUF bytes (pipe(7)), a terminal maybe for one only. */
 ssize_t nowait_write(int fd, const void *data, size_t n)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	size_t sure = isatty(fd) ? 1 : PIPE_BUF;
+	struct stat st;
+	size_t sure = !fstat(fd, &st) && S_ISCHR(st.st_mode) ? 1 : PIPE_BUF;
 	ssize_t done = send(fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (done < 0 && errno == ENOTSOCK)
@@ -55,17 +56,13 @@ ssize_t nowait_write(int fd, const void *data, size_t n)
 
 void nowait_say(int fd, const char *s, size_t n)
 {
-	struct stat st;
 	int saved = errno, own = nowait_open(fd, O_WRONLY);
 	ssize_t done;
 
-	if (own >= 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
-		done = write(own < 0 ? fd : own, s, n);
-	else
-		while (n && (done = nowait_write(fd, s, n)) > 0) {
-			s += done;
-			n -= done;
-		}
+	while (n && (done = own < 0 ? nowait_write(fd, s, n) : write(own, s, n)) > 0) {
+		s += done;
+		n -= done;
+	}
 	if (own >= 0)
 		close(own);
 	errno = saved;

@@ -137,7 +137,7 @@ static void restore(void)
 
 static void take_again(void)
 {
-	static const struct modes none;
+	static struct modes none; /* never written; without const it takes no place in the file */
 	char on[MODES_TEXT];
 	struct text t = {on, on + sizeof on};
 
