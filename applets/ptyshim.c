@@ -192,13 +192,18 @@ static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (is_interactive() && sig == SIGWINCH && !terminal->src.closed && !term_size(0, &size))
+	if (!is_interactive() || (sig != SIGWINCH && sig != SIGCONT) || terminal->src.closed)
+		return;
+	if (sig == SIGCONT)
+		term_raw_again();
+	/* also after SIGCONT: the shell, which had the terminal meanwhile, got SIGWINCH in the server's place */
+	if (!term_size(0, &size))
 		client_window(terminal, &size);
 }
 
 static void attach_terminal(void)
 {
-	int fd = term_reopen(0, O_RDWR);
+	int fd = nowait_open(0, O_RDWR);
 
 	if (fd < 0 || term_raw(0))
 		die(1, "-I: ", msg_errno());

@@ -22,6 +22,16 @@
 /* For large static buffers: they come last in .bss, so that the small variables share few pages of memory. */
 #define LARGE __attribute__((section(".bss.~large")))
 
+/* ==== nowait.c: descriptors that are shared with others, without waiting ==== */
+
+/* A non-blocking description of its own for the terminal, other device or pipe behind fd (0 to 9), or -1. */
+int nowait_open(int fd, int flags);
+/* write(2) to a pipe, terminal or socket that was not opened anew: writes what it surely takes at once, which may be
+ * less than there is room for; 0 not now; -1 and errno. */
+ssize_t nowait_write(int fd, const void *data, size_t n);
+/* A message: what fd (0 to 9, of any kind) does not take at once is dropped.  Keeps errno. */
+void nowait_say(int fd, const char *s, size_t n);
+
 /* ==== msg.c: messages and text ==== */
 
 /* Text that is being built in the caller's buffer; what does not fit is left out.  No NUL is written. */
@@ -45,7 +55,7 @@ size_t text_char(const char *s, size_t n);
 size_t text_clean(char *s, size_t n);
 
 /* Writes one line to standard error with one write(2): "applet: " and the strings, each cut at 200 bytes, without
- * control characters.  Keeps errno. */
+ * control characters.  Never waits (nowait_say()).  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
 /* Calls msg_cleanup, writes such a line, and ends the process with this status. */
@@ -121,7 +131,8 @@ void io_close(int fd);
 void io_interrupt(void);
 /* io_write() of what the queue holds, and removes what was written. */
 ssize_t io_flush(int fd, struct queue *q);
-/* Writes all n bytes: 0, or -1 and errno.  Blocks, whether or not the descriptor does. */
+/* Writes all n bytes: 0, or -1 and errno.  Blocks, whether or not the descriptor does.  Not in a loop: for files, and
+ * for the output of a program that is about to end (--help, "Daemon PID is N"), which has nothing else to do. */
 int io_write_all(int fd, const char *s, size_t n);
 /* pipe2(2), close-on-exec. */
 int io_pipe(int fd[2]);
@@ -258,6 +269,8 @@ void loop_forget(void);
 /* Blocks these signals (0 ends the list) and SIGPIPE for good; signalfd(2) reads them, but for those that the parent
  * process had set to be ignored.  Dies when there is no signalfd. */
 void sig_open(const int *signals);
+/* The same for every signal that would end the program, SIGCONT and SIGWINCH, but for those of a crash. */
+void sig_open_all(void);
 /* Adds that descriptor to the loop, which calls handle() with each signal; again after loop_forget(). */
 void sig_listen(void (*handle)(int));
 /* Sets the default disposition. */
@@ -400,18 +413,21 @@ void term_input_expire(struct term_input *in);
 
 /* ==== term.c: the person's terminal ==== */
 
-/* Opens the terminal, other device or pipe behind fd again, with these flags of open(2) and O_NONBLOCK: a new open file
- * description, or -1. */
-int term_reopen(int fd, int flags);
 /* Saves the terminal's settings and makes it raw (cfmakeraw(3)): 0, or -1 and errno.  die() and the signals of a crash
  * restore it; every other end must call term_restore(). */
 int term_raw(int fd);
+/* Installs the handlers for the signals of a crash and of a stop; term_raw() does so, too.  Before sig_open_all(): with
+ * the first handler musl unblocks two signals that it uses itself. */
+void term_guard(void);
 /* Whether term_raw() was called, and term_restore() not yet. */
 int term_is_raw(void);
 /* After SIGCONT: makes the terminal raw again, if it was. */
 void term_raw_again(void);
 /* Restores the saved settings, if the terminal is raw.  Async-signal-safe. */
 void term_restore(void);
+/* Called when a terminal that was raw is given back (0), and when it is taken again (1); may be 0.  It must be
+ * async-signal-safe: a crash and a stop give the terminal back, too. */
+extern void (*term_changed_hands)(int ours);
 /* The window size: 0, or -1 when fd has none, or 0 rows or columns. */
 int term_size(int fd, struct winsize *w);
 

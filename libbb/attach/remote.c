@@ -105,6 +105,9 @@ static int handle(struct remote *r, const struct frame *f)
 			return -1;
 		r->status = f->size;
 		break;
+	case FRAME_REPLAYED: /* the session is there, though it has nothing to show */
+		display_greet();
+		break;
 	case FRAME_NOTICE:
 		take_notice(r, f);
 		break;
