@@ -24,6 +24,7 @@
 enum { FLUSH = 5000, GIVE_UP = 5000 + FLUSH }; /* ms; KILL comes 5 s after HUP */
 
 static struct session session;
+static struct trails trails;
 static size_t kept = 64 * 1024;
 static char wait_for_client, interactive, console;
 static msec again = NEVER; /* -R, in ms */
@@ -219,6 +220,7 @@ int ptyshim_main(char **argv, const char *options)
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
 	session.shared = 1;
+	session.trails = CFG_MODES ? &trails : 0;
 	session.size = server.size;
 	session.takes_console = CFG_CONSOLE && console;
 	if (ring_open(&session.ring, kept))

@@ -61,7 +61,11 @@ struct ring {
 	uint64_t head; /* bytes ever put */
 };
 
-/* Maps size bytes; -1 and errno when there is no memory. */
+/* So many bytes before the oldest are still there: who puts no more than that at once can look at what is no longer
+ * kept. */
+enum { RING_SPARE = 4096 };
+
+/* Maps size bytes and the spare ones; -1 and errno when there is no memory. */
 int ring_open(struct ring *r, size_t size);
 void ring_close(struct ring *r);
 /* The first position still kept. */
@@ -75,7 +79,7 @@ void ring_put(struct ring *r, size_t n);
 void ring_copy(struct ring *r, const void *data, size_t n);
 /* The byte put last; of an empty stream a newline. */
 int ring_last(const struct ring *r);
-/* At most max bytes from pos (not before the oldest) on, in place: how many parts, 0 to 2. */
+/* At most max bytes from pos (at most RING_SPARE before the oldest) on, in place: how many parts, 0 to 2. */
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2]);
 
 /* Begins at the start of the buffer again; only when nobody needs what was put. */
@@ -506,10 +510,11 @@ int noise_banner_check(const void *banner, size_t n);
  * random bytes, wiped when it was used. */
 void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size);
 /* The client's message. */
-int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
+int noise_initiate(
+	struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
 /* The server's, in answer to it: 0 and records may follow, or -1: another key, or tampered with. */
-int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
-	unsigned char hello[NOISE_HELLO]);
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY],
+	unsigned char asked[NOISE_HELLO], unsigned char hello[NOISE_HELLO]);
 /* The client takes the answer: 0 and records may follow, or -1. */
 int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO]);
 /* Wipes it.  Done already where a function returned an error. */

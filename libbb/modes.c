@@ -8,6 +8,8 @@
  *
  * Left alone is what a terminal's owner may have set either way (1007, 1034 to 1039: alternate scroll, meta),
  * VT52 mode, titles, tab stops, and the saved cursor's position.
+ *
+ * config MODES y follow escape sequences: a late client's picture, and who answers the command's questions
  */
 #include <string.h>
 #include "libbb.h"

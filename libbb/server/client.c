@@ -31,7 +31,8 @@ enum {
 
 int client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static int used; /* no slot from here on was ever taken */
+static struct viewer viewers[LOOP_MAX] LARGE; /* of shared sessions' clients, in the same slots */
+static int used;                              /* no slot from here on was ever taken */
 
 static struct client *of(struct source *src)
 {
@@ -55,12 +56,11 @@ void client_feed(struct session *s, uint64_t before)
 	}
 }
 
-/* Output begins, with the oldest byte that is kept. */
 static void stream(struct client *c)
 {
 	c->phase = CLIENT_STREAMING;
 	if (c->session)
-		c->pos = ring_oldest(&c->session->ring);
+		client_replay(c);
 }
 
 /* ---- input ---- */
@@ -80,7 +80,7 @@ static void answer(struct client *c)
 	}
 	if (c->phase == CLIENT_DETECTING && has_spoken(c))
 		stream(c);
-	if (client_pending(c) || c->replay)
+	if (client_pending(c) || c->replay_due)
 		client_flush(c);
 }
 
@@ -310,6 +310,8 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	struct client *c = slot_take(fd, name, mode);
 
 	c->session = s;
+	if (CFG_MODES && s->trails)
+		c->viewer = &viewers[c - table];
 	c->next = s->clients;
 	c->watch = client_rules.watch;
 	s->clients = c;

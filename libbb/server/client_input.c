@@ -117,8 +117,7 @@ static void hello(struct client *c)
 	if (!c->session)
 		return;
 	client_tell_size(c);
-	c->replay = c->session->shared;
-	c->replay_end = c->session->ring.head;
+	c->replay_due = c->session->shared;
 }
 
 static void extended(struct client *c, const struct frame *f)

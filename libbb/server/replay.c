@@ -5,8 +5,8 @@
  *	                 trail ->                 ^ left out
  *
  * What was overwritten is gone, but not what it did to the terminal: a struct modes follows the ring's
- * oldest byte.  It costs one look at each byte, as that is overwritten, and nothing before the ring
- * is full for the first time.  A replay begins there, or where the sequence that is being overwritten ends.
+ * oldest byte.  It costs one look at each byte, when that is no longer kept, and nothing before the ring
+ * is full for the first time.  A replay begins there, or where the sequence ends that is cut there.
  */
 #include "server.h"
 
@@ -21,19 +21,9 @@ static void follow(struct modes *m, const struct ring *r, uint64_t *pos, uint64_
 	}
 }
 
-void trail_follow(struct trail *t, const struct ring *r, size_t n)
+void trail_follow(struct trail *t, const struct ring *r, uint64_t to)
 {
-	if (r->head + n > r->size)
-		follow(&t->modes, r, &t->pos, r->head + n - r->size);
-}
-
-int trail_alternate(const struct trail *t, const struct ring *r)
-{
-	struct modes m = t->modes;
-	uint64_t pos = t->pos;
-
-	follow(&m, r, &pos, r->head);
-	return m.alternate != 0;
+	follow(&t->modes, r, &t->pos, to);
 }
 
 static int byte_at(const struct ring *r, uint64_t pos)

@@ -64,18 +64,16 @@ const char *users_become(void);
 
 /* ==== replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it ==== */
 
-/* The modes in force at a position that trails behind at the ring's oldest byte, or right behind it. */
+/* The modes in force at a position. */
 struct trail {
 	struct modes modes;
 	uint64_t pos;
 };
 
-/* To be told before n more bytes are put (at most the ring's size), which overwrites the oldest. */
-void trail_follow(struct trail *t, const struct ring *r, size_t n);
-/* Whether the output so far has left the alternate screen on.  Reads the whole ring. */
-int trail_alternate(const struct trail *t, const struct ring *r);
+/* Goes on to this position, in a ring that still has what is before it. */
+void trail_follow(struct trail *t, const struct ring *r, uint64_t to);
 /* Where a replay begins: the oldest position that starts a character and is outside of a sequence (the ring's
- * end when there is none); m becomes the modes in force there. */
+ * end when there is none); m becomes the modes in force there.  t is at the ring's oldest byte. */
 uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m);
 
 /* A reader of the ring who is spared the questions; all zero, looked set to where it begins. */
@@ -216,6 +214,12 @@ void inherit_notify_ready(void);
 
 struct client;
 
+/* Of a shared session: what its output has done to a terminal up to the ring's oldest byte; and up to the newest, as
+ * far as somebody wanted to know. */
+struct trails {
+	struct trail oldest, newest;
+};
+
 enum { SESSION_ENV = 65536 };
 
 enum session_state {
@@ -233,10 +237,13 @@ struct session {
 	struct queue input; /* what the terminal did not take yet */
 	struct client *clients;
 	const struct command *command;
-	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
-	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
+	struct trails *trails; /* shared; or 0 */
+	char *env;             /* SESSION_ENV bytes of strings from the client, or 0 */
+	size_t env_len;        /* more than SESSION_ENV: it sent more than fits */
 	struct winsize size;
 	msec began, ended, kill_at, retry_at, read_at, coalesce_until;
+	msec redraw_at,
+		redrawn_at; /* when the command is told to draw its screen anew (0: never), was told */
 	uint64_t in_bytes; /* ever typed */
 	long drain;        /* bytes that may still be read once the command has ended */
 	int short_reads;   /* in a row */
@@ -262,6 +269,13 @@ int session_takes_input(const struct session *s, uint64_t typed_to);
 /* Bytes a client typed, when session_takes_input(). */
 void session_input(struct session *s, const unsigned char *data, size_t n);
 void session_resize(struct session *s, const struct winsize *size);
+/* To be called when something was put into the ring, at most RING_SPARE bytes: the trail follows, and a client that it
+ * passes keeps the modes that its own terminal has. */
+void session_follow(struct session *s);
+/* Whether the program shows the alternate screen.  Looks once at each byte of the ring. */
+int session_is_alternate(struct session *s);
+/* The foreground process group gets SIGWINCH, though the size is what it was; a few times a second at most. */
+void session_redraw(struct session *s);
 void session_signal(struct session *s, int sig);
 
 /* ==== console.c: /dev/console ==== */
@@ -287,6 +301,12 @@ enum client_mode {
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
 
+/* What is known about the terminal of a shared session's client. */
+struct viewer {
+	struct replay replay; /* up to replay_end */
+	struct modes modes;   /* at its position, once the ring keeps that no more */
+};
+
 struct client {
 	struct source src; /* first member */
 	struct client *next;
@@ -294,20 +314,22 @@ struct client {
 	enum client_mode mode;
 	enum client_phase phase;
 	enum client_input_state input;
-	char wary;     /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
-	char watch;    /* input, sizes and signals do not count */
-	char tty;      /* -I's: the invoking terminal */
-	char resized;  /* sizes came in the packets that are being read */
-	char size_due; /* the terminal's size is to be told when the queue has room */
-	char replay;   /* REPLAYED is to be told at replay_end */
-	char failed;   /* out of memory, or its queue overflowed */
+	char wary;       /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
+	char watch;      /* input, sizes and signals do not count */
+	char tty;        /* -I's: the invoking terminal */
+	char resized;    /* sizes came in the packets that are being read */
+	char size_due;   /* the terminal's size is to be told when the queue has room */
+	char replay_due; /* REPLAYED is to be told at replay_end */
+	char failed;     /* out of memory, or its queue overflowed */
 	unsigned char first_len,
 		first[FRAME_FIRST]; /* CLIENT_NEW: held until they decide the mode */
 	unsigned short rows, cols;  /* its own window; 0: not said */
 	int unsent;                 /* LINGERING: when last looked */
 	struct wire wire;
-	uint64_t pos; /* in the session's ring */
-	uint64_t replay_end;
+	struct viewer *viewer; /* or 0 */
+	uint64_t pos;          /* in the session's ring */
+	uint64_t
+		replay_end; /* what was put before was not meant for this client: it gets a picture */
 	uint64_t in_bytes, out_bytes, skipped;
 	uint64_t typed_to; /* position of its last byte in the session's input */
 	msec began;
@@ -329,6 +351,8 @@ struct client {
 int client_is_extended(const struct client *c);
 /* How many bytes wait for it, in the ring and behind that. */
 size_t client_pending(const struct client *c);
+/* Its output begins, with a replay of what the ring has. */
+void client_replay(struct client *c);
 /* Writes what its socket takes now: whether anything moved, or -1 and errno. */
 int client_write(struct client *c);
 /* A line for the person, from start to t->at: 0, or -1 when there is no room. */
