@@ -103,6 +103,7 @@ static void part_of_sequence(struct input *in, const unsigned char *data, size_t
 
 	data += broken;
 	n -= broken;
+	in->continues = in->given || e->len > in->len + n;
 	in->since = loop_now;
 	if (in->len + n > INPUT_HOLD) {
 		if (in->len)
@@ -129,10 +130,12 @@ void input_feed(struct input *in, const unsigned char *data, size_t n)
 	while (n) {
 		size_t run = escape_next(&in->escape, data, n);
 
-		if (in->escape.len)
+		if (in->escape.len) {
 			part_of_sequence(in, data, run);
-		else
+		} else {
+			in->continues = 0;
 			in->take(in, INPUT_TYPED, data, run);
+		}
 		data += run;
 		n -= run;
 	}
@@ -145,11 +148,16 @@ msec input_due(const struct input *in)
 	return in->since + (in->escape.len == 1 ? ESC_WAIT : REST_WAIT);
 }
 
-void input_expire(struct input *in)
+void input_end(struct input *in)
 {
-	if (loop_now < input_due(in))
-		return;
 	in->escape.state = 0;
+	in->continues = in->given || in->escape.len > in->len;
 	if (in->len)
 		give(in, INPUT_TYPED, in->len);
+}
+
+void input_expire(struct input *in)
+{
+	if (loop_now >= input_due(in))
+		input_end(in);
 }

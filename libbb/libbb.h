@@ -337,7 +337,8 @@ struct input {
 	struct escape escape;
 	msec since; /* the last byte of what is in the middle of a sequence */
 	unsigned char held[INPUT_HOLD], len, given;
-	char hold; /* give nothing of a sequence before it is known what it is */
+	char hold;      /* give nothing of a sequence before it is known what it is */
+	char continues; /* for take(): a part of this sequence was given before */
 	/* data is 0 and n is 0 when all of it was given as INPUT_PART before.  A run of typed bytes is one complete
 	 * sequence when escape.done and n is escape.len (escape_key() may be asked then), else text. */
 	void (*take)(struct input *in, int kind, const unsigned char *data, size_t n);
@@ -352,6 +353,8 @@ void input_feed(struct input *in, const unsigned char *data, size_t n);
 msec input_due(const struct input *in);
 /* What has come of a sequence was typed: nothing followed.  Does nothing before input_due(). */
 void input_expire(struct input *in);
+/* The same at once: nothing will follow. */
+void input_end(struct input *in);
 
 /* ==== term.c: the person's terminal ==== */
 

@@ -31,7 +31,7 @@ enum {
 
 int client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static struct viewer viewers[LOOP_MAX] LARGE; /* of shared sessions' clients, in the same slots */
+static struct viewer viewers[LOOP_MAX] LARGE; /* in the same slots */
 static int used;                              /* no slot from here on was ever taken */
 
 static struct client *of(struct source *src)
@@ -88,8 +88,10 @@ static void hung_up(struct client *c)
 {
 	int why = errno, had_eof = c->input == CLIENT_EOF;
 
-	if (c->phase != CLIENT_LINGERING)
+	if (c->phase != CLIENT_LINGERING) {
 		client_input_settled(c);
+		client_input_ended(c);
+	}
 	c->input = CLIENT_HUNG_UP;
 	/* a raw client's half-close: no more input, and maybe gone altogether */
 	if (why || c->phase == CLIENT_LINGERING || c->tty || (c->mode != CLIENT_RAW && !had_eof) ||
@@ -168,6 +170,12 @@ static msec detect_at(const struct client *c)
 	return undecided ? client_silent_at(c) : NEVER;
 }
 
+/* When what has come of a sequence is passed on; not before the terminal takes it. */
+static msec expire_at(const struct client *c)
+{
+	return is_read(c) ? client_input_due(c) : NEVER;
+}
+
 static msec later(msec a, msec b)
 {
 	return a > b ? a : b;
@@ -201,6 +209,7 @@ static unsigned want(struct source *src, msec *due)
 		return wants;
 	}
 	due_at(due, detect_at(c));
+	due_at(due, expire_at(c));
 	due_at(due, stalled_at(c));
 	due_at(due, idle_at(c));
 	if (CFG_FRAMED)
@@ -260,6 +269,8 @@ static void timer(struct client *c)
 		return;
 	if (c->phase == CLIENT_LINGERING)
 		client_linger(c);
+	else if (CFG_MODES && loop_now >= expire_at(c))
+		client_input_expire(c);
 	else if (loop_now >= detect_at(c))
 		detect(c);
 	else if (client_is_told_all(c))
@@ -310,8 +321,8 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	struct client *c = slot_take(fd, name, mode);
 
 	c->session = s;
-	if (CFG_MODES && s->trails)
-		c->viewer = &viewers[c - table];
+	if (CFG_MODES && (s->trails || client_rules.idle))
+		client_input_begin(c, &viewers[c - table]);
 	c->next = s->clients;
 	c->watch = client_rules.watch;
 	s->clients = c;

@@ -9,6 +9,11 @@
  *
  * A web page can make its reader's browser say anything to a port of localhost, behind the line that HTTP
  * begins with.  So nothing is typed, and no session starts, while the first bytes may still become that.
+ *
+ * What a terminal says by itself (input.c) is not typing: it takes no size, and does not count for -i.  Of several
+ * clients only the one whose size counts answers the command's questions; what the others say waits until it is
+ * known what it is, a tenth of a second at most.
+ *
  * On -r sockets a client is raw from the start, on -f sockets framed.  Everything here is bounded by
  * the bytes that came: payloads are passed on in pieces, unknown types are skipped, and a number that
  * is no signal or no size does nothing.
@@ -23,16 +28,29 @@ static unsigned long stamp; /* of the client that typed or resized last */
 
 /* ---- the window size of a shared terminal ---- */
 
-void client_size_changed(struct session *s, const struct client *by)
+/* Who typed or resized last, of those that count and, if there are any, of those whose window is known; or 0. */
+static const struct client *latest_client(const struct session *s)
 {
 	const struct client *latest = 0;
+
+	for (const struct client *c = s->clients; c; c = c->next) {
+		int sized = c->rows || c->cols, before = latest && (latest->rows || latest->cols);
+
+		if (!c->watch && (!latest || sized > before ||
+					 (sized == before && c->stamp >= latest->stamp)))
+			latest = c;
+	}
+	return latest;
+}
+
+void client_size_changed(struct session *s, const struct client *by)
+{
+	const struct client *latest;
 	struct winsize size = s->size;
 
 	if (!CFG_FRAMED && !CFG_INTERACTIVE)
 		return;
-	for (struct client *c = s->clients; c; c = c->next)
-		if (!c->watch && (c->rows || c->cols) && (!latest || c->stamp > latest->stamp))
-			latest = c;
+	latest = latest_client(s);
 	if (!latest)
 		return;
 	size.ws_row = latest->rows ? latest->rows : size.ws_row;
@@ -53,6 +71,37 @@ static void active(struct client *c)
 
 /* ---- input ---- */
 
+static void pass(struct client *c, const unsigned char *data, size_t n)
+{
+	c->in_bytes += n;
+	session_input(c->session, data, n);
+	c->typed_to = c->session->in_bytes;
+}
+
+static void typed(struct client *c)
+{
+	active(c);
+	client_size_changed(c->session, c);
+}
+
+/* A run of what a client said (struct input).  A size that a terminal reports is an answer, too: to DECSET 2048. */
+static void take(struct input *in, int kind, const unsigned char *data, size_t n)
+{
+	struct viewer *v = (struct viewer *)in;
+	struct client *c = v->client;
+	int answer = kind == INPUT_ANSWER || (kind == INPUT_REPORT && in->escape.final == 't');
+
+	if (c->watch)
+		return;
+	if (kind == INPUT_TYPED)
+		typed(c);
+	in->hold = latest_client(c->session) != c;
+	if (!in->continues)
+		v->dropped = answer && in->hold;
+	if (n && !v->dropped)
+		pass(c, data, n);
+}
+
 static void type(struct client *c, const unsigned char *data, size_t n)
 {
 	if (c->watch || !c->session)
@@ -60,11 +109,34 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 	c->session->start_asked = 1;
 	if (!n)
 		return;
-	active(c);
-	client_size_changed(c->session, c);
-	c->in_bytes += n;
-	session_input(c->session, data, n);
-	c->typed_to = c->session->in_bytes;
+	if (CFG_MODES && c->viewer) {
+		c->viewer->input.hold = latest_client(c->session) != c;
+		input_feed(&c->viewer->input, data, n);
+		return;
+	}
+	typed(c);
+	pass(c, data, n);
+}
+
+void client_input_begin(struct client *c, struct viewer *v)
+{
+	*v = (struct viewer){.input.take = take, .client = c};
+	c->viewer = v;
+}
+
+/* A long answer of which a part was dropped is nothing typed, however slowly the rest comes. */
+msec client_input_due(const struct client *c)
+{
+	const struct viewer *v = c->viewer;
+
+	if (!CFG_MODES || !v || !c->session || (v->dropped && v->input.escape.len > v->input.len))
+		return NEVER;
+	return input_due(&v->input);
+}
+
+void client_input_expire(struct client *c)
+{
+	input_expire(&c->viewer->input);
 }
 
 /* ---- the environment of a session that has not started ---- */
@@ -124,6 +196,7 @@ static void extended(struct client *c, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_EOF:
+		client_input_ended(c);
 		c->input = CLIENT_EOF;
 		break;
 	case FRAME_PING:
@@ -212,6 +285,12 @@ void client_input_settled(struct client *c)
 {
 	if (c->mode == CLIENT_NEW)
 		settle(c, 0);
+}
+
+void client_input_ended(struct client *c)
+{
+	if (CFG_MODES && c->viewer && c->session)
+		input_end(&c->viewer->input);
 }
 
 enum { FOREIGN = 2 };

@@ -72,8 +72,8 @@ static uint64_t beginning(const struct client *c, struct modes *m)
 {
 	const struct session *s = c->session;
 
-	return CFG_MODES && c->viewer ? trail_begin(&s->trails->oldest, &s->ring, m) :
-					ring_oldest(&s->ring);
+	return CFG_MODES && c->session->trails ? trail_begin(&s->trails->oldest, &s->ring, m) :
+						 ring_oldest(&s->ring);
 }
 
 /* Goes on at pos with what it was not there for, its terminal having been led from these modes to others. */
@@ -81,7 +81,7 @@ static int replay(struct client *c, uint64_t pos, const struct modes *from, cons
 {
 	c->pos = pos;
 	c->replay_end = c->session->ring.head;
-	if (!CFG_MODES || !c->viewer)
+	if (!CFG_MODES || !c->session->trails)
 		return 0;
 	c->viewer->replay = (struct replay){.looked = pos};
 	if (session_is_alternate(c->session))
@@ -110,7 +110,7 @@ static int skip(struct client *c)
 	c->skipped += begin - c->pos;
 	if (client_is_extended(c) && client_notice(c, &t, line))
 		return -1;
-	return replay(c, begin, CFG_MODES && c->viewer ? &c->viewer->modes : 0, &m);
+	return replay(c, begin, CFG_MODES && c->session->trails ? &c->viewer->modes : 0, &m);
 }
 
 /* How much of the ring it may be given now; questions of a replay are stepped over. */
@@ -118,7 +118,7 @@ static size_t next_part(struct client *c)
 {
 	if (c->pos >= c->replay_end)
 		return (size_t)-1;
-	if (CFG_MODES && c->viewer)
+	if (CFG_MODES && c->session->trails)
 		return replay_next(&c->viewer->replay, &c->session->ring, &c->pos, c->replay_end);
 	return c->replay_end - c->pos;
 }

@@ -301,8 +301,11 @@ enum client_mode {
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
 
-/* What is known about the terminal of a shared session's client. */
+/* What is known about a client's terminal, if somebody asks: of a shared session, or for -i. */
 struct viewer {
+	struct input input; /* first member */
+	struct client *client;
+	char dropped;         /* the sequence of input that is being read is not passed on */
 	struct replay replay; /* up to replay_end */
 	struct modes modes;   /* at its position, once the ring keeps that no more */
 };
@@ -368,6 +371,13 @@ void client_tell_size(struct client *c);
 int client_input(struct client *c, const unsigned char *data, size_t n);
 /* No more bytes will come to tell its mode: a new one is raw. */
 void client_input_settled(struct client *c);
+/* Nothing more will come: what waits for the rest of a sequence is typed. */
+void client_input_ended(struct client *c);
+/* When what waits for more is typed without that, by client_input_expire(); NEVER. */
+msec client_input_due(const struct client *c);
+void client_input_expire(struct client *c);
+/* In a client that has just been opened: its terminal is asked, and may say things by itself. */
+void client_input_begin(struct client *c, struct viewer *v);
 /* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
  * doing it is. */
 void client_size_changed(struct session *s, const struct client *by);
