@@ -328,6 +328,8 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	s->clients = c;
 	client_count++;
 	client_report(c, "connected");
+	if (s->shared)
+		pty_continue(&s->pty);
 	answer(c);
 	return c;
 }
@@ -373,7 +375,7 @@ struct client *client_refuse(int fd, const char *name, int mode, const char *why
 	if (count == REFUSED)
 		client_evict();
 	c->refusal = why;
-	c->refusal_status = -1;
+	c->refusal_status = CLIENT_AGAIN;
 	answer(c);
 	return c;
 }

@@ -86,6 +86,17 @@ int pty_hangup(const struct pty *p, int sig)
 	return failed;
 }
 
+void pty_continue(const struct pty *p)
+{
+	siginfo_t stopped = {0};
+
+	if (p->pid <= 0)
+		return;
+	waitid(P_PID, p->pid, &stopped, WSTOPPED | WNOHANG | WNOWAIT);
+	if (stopped.si_pid || (CFG_JAIL && jail_needs_init()))
+		kill(-p->pid, SIGCONT);
+}
+
 /* The wire has the numbers of most machines; MIPS has its own, from 7 on. */
 static int signal_here(int sig)
 {
@@ -191,6 +202,33 @@ static const char *open_inside(struct spawn *b)
 	return 0;
 }
 
+/* The first of these that has a value says how the terminal's characters are made (locale(7)): 1 as UTF-8, also when
+ * none says anything. */
+static int locale_is_utf8(char **env)
+{
+	static const char *const names[] = {"LC_ALL=", "LC_CTYPE=", "LANG="};
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		for (char **e = env; *e; e++) {
+			size_t n = strlen(names[i]);
+
+			if (!strncmp(*e, names[i], n) && (*e)[n])
+				return strcasestr(*e + n, "utf-8") || strcasestr(*e + n, "utf8");
+		}
+	return 1;
+}
+
+/* Whether the terminal's line editing erases whole characters of UTF-8 (IUTF8, termios(3)). */
+static void set_utf8(char **env)
+{
+	struct termios t;
+
+	if (tcgetattr(0, &t))
+		return;
+	t.c_iflag = (t.c_iflag & ~(tcflag_t)IUTF8) | (locale_is_utf8(env) ? IUTF8 : 0);
+	tcsetattr(0, TCSANOW, &t);
+}
+
 /* The command's process. */
 static _Noreturn void exec_child(struct spawn *b)
 {
@@ -226,6 +264,7 @@ static _Noreturn void exec_child(struct spawn *b)
 	b->environment = env_list(b->env, c->env);
 	if (!b->environment)
 		give_up(c, b->report, "environment");
+	set_utf8(b->environment);
 	errno = pty_find(c->argv[0], execute, b);
 	give_up(c, b->report, c->argv[0]);
 }

@@ -166,6 +166,8 @@ int pty_resize(const struct pty *p, const struct winsize *size);
 /* Sends sig and SIGCONT to the command's process group and to the foreground one; -1 when the command
  * cannot be signalled: it is another user's. */
 int pty_hangup(const struct pty *p, int sig);
+/* Sends SIGCONT to the command's process group when the session leader is stopped (with -N pid always). */
+void pty_continue(const struct pty *p);
 /* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
 void pty_signal(const struct pty *p, int sig);
 /* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
@@ -255,6 +257,7 @@ struct session {
 	char ring_used;     /* not shared: the ring has memory that it may give back */
 	char start_asked;   /* a client said something that starts the command */
 	char collected;     /* a client got everything up to the end */
+	char hung_up;       /* by us: the command's status is not its own */
 };
 
 /* How many bytes of output may be read now: all of the ring while nobody is attached; up to the only
@@ -404,7 +407,11 @@ void client_report(const struct client *c, const char *what);
 void client_drop(struct client *c, const char *why);
 /* client_write(), and what follows from that: when it stalls, is to be checked, is dropped. */
 void client_flush(struct client *c);
-/* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
+/* In place of a status: whether to come again makes sense (FRAME_CLOSING). */
+enum { CLIENT_AGAIN = -1, CLIENT_FOR_GOOD = -2 };
+/* The reason of a server that was told to end. */
+extern const char client_server_ends[];
+/* Its last words, a notice and a status, or one line of text; then it goes. */
 void client_dismiss(struct client *c, const char *why, int status);
 /* Closes one that typed nothing for too long. */
 void client_close_idle(struct client *c);
