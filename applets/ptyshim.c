@@ -96,6 +96,7 @@ static void run_again(void)
 static void end(void)
 {
 	session_hangup(&session);
+	session.hung_up |= session.restarts; /* between two runs, too */
 	session.restarts = 0;
 	if (!ending)
 		ending = loop_now;

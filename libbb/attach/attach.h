@@ -51,7 +51,8 @@ struct remote {
 	int status;    /* the command's, once EXIT came; else -1 */
 	char watch;    /* only watch: said behind WELCOME */
 	char answered; /* anything was received */
-	char noticed;  /* the last packet was a NOTICE */
+	char noticed;  /* the last packet was a NOTICE, or closes behind one */
+	char ends;     /* the server was told to end, and has said so */
 	char size_due; /* a window size did not fit into the queue: send it when there is room */
 	unsigned char banner_len; /* how much of a keyed port's line was received */
 	msec began, heard, pinged, sent;

@@ -112,7 +112,8 @@ static void closed(void)
 		lost(msg_errno());
 	} else if (r->status >= 0 || r->mode == REMOTE_RAW || r->noticed ||
 		   (r->mode != REMOTE_EXTENDED && r->answered && !uplink.reconnects)) {
-		leaving(r->noticed ? LOST : 0, "connection closed", 0);
+		/* of a server that ends the notice says all there is to say */
+		leaving(r->noticed ? LOST : 0, r->ends ? 0 : "connection closed", 0);
 	} else {
 		lost("closed without an end of the session");
 	}

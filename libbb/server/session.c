@@ -246,6 +246,7 @@ void session_hangup(struct session *s)
 {
 	if (s->state == SESSION_NEW || s->state >= SESSION_DRAINING || s->kill_at)
 		return;
+	s->hung_up = 1;
 	pty_hangup(&s->pty, SIGHUP);
 	s->kill_at = loop_now + KILL_AFTER;
 }
