@@ -1,8 +1,8 @@
 /* opt.c: options and the values in them.
  *
  * The option string comes from the applet's head comment (scripts/applets.awk): letters, and a
- * colon behind those that take a value.  Options end at the first argument that is none, so a
- * command's own options need no "--".  Whatever is wrong is said in one line that names the word.
+ * colon behind those that take a value.  Options end at the first word that is none, so a command's own options need no
+ * "--".  An error is reported in one line that names the word.
  *
  * config HELP y help texts (without it --help says the usage line alone)
  */
@@ -62,12 +62,25 @@ static _Noreturn void refuse(const struct opt *o, const char *why)
 	die(1, o->name, " ", o->value, ": ", why);
 }
 
+static _Noreturn void refuse_range(const struct opt *o, unsigned long min, unsigned long max)
+{
+	char why[64];
+	struct text t = {why, why + sizeof why - 1};
+
+	text_str(&t, "not a number from ");
+	text_num(&t, min);
+	text_str(&t, " to ");
+	text_num(&t, max);
+	*t.at = '\0';
+	refuse(o, why);
+}
+
 unsigned long opt_num(const struct opt *o, unsigned long min, unsigned long max)
 {
 	unsigned long n;
 
 	if (num_parse(o->value, 10, max, &n) || n < min)
-		refuse(o, "not a number in range");
+		refuse_range(o, min, max);
 	return n;
 }
 

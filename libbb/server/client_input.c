@@ -1,22 +1,20 @@
-/* client_input.c: what a client says, in whatever mode it speaks.
+/* client_input.c: what is received from a client, in each mode.
  *
  *	     first bytes 0 ? ? 100..102              first packet is HELLO
  *	NEW ---------------------------> FRAMED ----------------------------> EXTENDED
  *	 |  anything else                      \---------------------------> PLAIN
- *	 +-------------> RAW                      any other: uWSGI's client, no output is framed
+ *	 +-------------> RAW                      any other: uWSGI's client, output is not framed
  *	 |  HTTP or TLS, over TCP
- *	 +-------------> closed
+ *	 +-------------> dropped
  *
- * A web page can make its reader's browser say anything to a port of localhost, behind the line that HTTP
- * begins with.  So nothing is typed, and no session starts, while the first bytes may still become that.
+ * A web page can make a browser send any bytes to a port of localhost, behind an HTTP request line.  So no input is typed
+ * and no session started while the first bytes may still become such a line.  On -r sockets a client is RAW from the
+ * start, on -f sockets FRAMED.  Memory and work are bounded by the bytes received: payloads are passed on in pieces,
+ * unknown types are skipped, and a number that is no signal or no size has no effect.
  *
- * What a terminal says by itself (input.c) is not typing: it takes no size, and does not count for -i.  Of several
+ * What a terminal says by itself (term_input.c) is not typing: it takes no size, and does not count for -i.  Of several
  * clients only the one whose size counts answers the command's questions; what the others say waits until it is
  * known what it is, a tenth of a second at most.
- *
- * On -r sockets a client is raw from the start, on -f sockets framed.  Everything here is bounded by
- * the bytes that came: payloads are passed on in pieces, unknown types are skipped, and a number that
- * is no signal or no size does nothing.
  *
  * config FRAMED y framed mode: window size, signals and exit status over the wire
  */
@@ -24,7 +22,7 @@
 #include <string.h>
 #include "server.h"
 
-static unsigned long stamp; /* of the client that typed or resized last */
+static unsigned long activity; /* the last value given to a client */
 
 /* ---- the window size of a shared terminal ---- */
 
@@ -37,7 +35,7 @@ static const struct client *latest_client(const struct session *s)
 		int sized = c->rows || c->cols, before = latest && (latest->rows || latest->cols);
 
 		if (!c->watch && (!latest || sized > before ||
-					 (sized == before && c->stamp >= latest->stamp)))
+					 (sized == before && c->activity >= latest->activity)))
 			latest = c;
 	}
 	return latest;
@@ -60,13 +58,14 @@ void client_size_changed(struct session *s, const struct client *by)
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
 		if (c != by && c->mode == CLIENT_EXTENDED)
-			client_tell_size(c);
+			client_send_size(c);
 }
 
-static void active(struct client *c)
+/* Makes the client the one that typed or resized last. */
+static void set_active(struct client *c)
 {
 	c->typed_at = loop_now;
-	c->stamp = ++stamp;
+	c->activity = ++activity;
 }
 
 /* ---- input ---- */
@@ -75,25 +74,25 @@ static void pass(struct client *c, const unsigned char *data, size_t n)
 {
 	c->in_bytes += n;
 	session_input(c->session, data, n);
-	c->typed_to = c->session->in_bytes;
+	c->typed_end = c->session->in_bytes;
 }
 
 static void typed(struct client *c)
 {
-	active(c);
+	set_active(c);
 	client_size_changed(c->session, c);
 }
 
-/* A run of what a client said (struct input).  A size that a terminal reports is an answer, too: to DECSET 2048. */
-static void take(struct input *in, int kind, const unsigned char *data, size_t n)
+/* A run of what a client said (struct term_input).  A size that a terminal reports is an answer, too: to DECSET 2048. */
+static void take(struct term_input *in, int kind, const unsigned char *data, size_t n)
 {
 	struct viewer *v = (struct viewer *)in;
 	struct client *c = v->client;
-	int answer = kind == INPUT_ANSWER || (kind == INPUT_REPORT && in->escape.final == 't');
+	int answer = kind == TERM_ANSWER || (kind == TERM_REPORT && in->escape.final == 't');
 
 	if (c->watch)
 		return;
-	if (kind == INPUT_TYPED)
+	if (kind == TERM_TYPED)
 		typed(c);
 	in->hold = latest_client(c->session) != c;
 	if (!in->continues)
@@ -111,7 +110,7 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 		return;
 	if (CFG_MODES && c->viewer) {
 		c->viewer->input.hold = latest_client(c->session) != c;
-		input_feed(&c->viewer->input, data, n);
+		term_input_feed(&c->viewer->input, data, n);
 		return;
 	}
 	typed(c);
@@ -131,12 +130,12 @@ msec client_input_due(const struct client *c)
 
 	if (!CFG_MODES || !v || !c->session || (v->dropped && v->input.escape.len > v->input.len))
 		return NEVER;
-	return input_due(&v->input);
+	return term_input_due(&v->input);
 }
 
 void client_input_expire(struct client *c)
 {
-	input_expire(&c->viewer->input);
+	term_input_expire(&c->viewer->input);
 }
 
 /* ---- the environment of a session that has not started ---- */
@@ -156,9 +155,9 @@ static int env_allowed(const char *s)
 	return known && value && value[1] != '-' && !*s;
 }
 
-/* Collected one byte behind the end of the session's strings, and moved there when it is whole and
- * allowed: until then a NUL keeps it out. */
-static void env(struct client *c, const struct frame *f)
+/* Appends a variable to the session's strings.  A packet's parts are collected one byte behind their end, where a NUL
+ * keeps them from being one of the strings; a variable that is complete and allowed is then moved to the end. */
+static void add_variable(struct client *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	char *to;
@@ -166,7 +165,7 @@ static void env(struct client *c, const struct frame *f)
 	if (!s || !s->env || s->state != SESSION_NEW)
 		return;
 	if (f->size + 3 > SESSION_ENV - (int)s->env_len) {
-		s->env_len = SESSION_ENV + 1; /* more than fits: the start fails */
+		s->env_len = SESSION_ENV + 1; /* more than fits, so that the start fails */
 		return;
 	}
 	to = s->env + s->env_len + 1;
@@ -180,7 +179,7 @@ static void env(struct client *c, const struct frame *f)
 
 /* ---- frames ---- */
 
-static void hello(struct client *c)
+static void handle_hello(struct client *c)
 {
 	static const char welcome[] = "ptybox/1";
 
@@ -188,11 +187,11 @@ static void hello(struct client *c)
 	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
 	if (!c->session)
 		return;
-	client_tell_size(c);
+	client_send_size(c);
 	c->replay_due = c->session->shared;
 }
 
-static void extended(struct client *c, const struct frame *f)
+static void handle_extended(struct client *c, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_EOF:
@@ -208,7 +207,7 @@ static void extended(struct client *c, const struct frame *f)
 			client_size_changed(c->session, c);
 		break;
 	case FRAME_ENV:
-		env(c, f);
+		add_variable(c, f);
 		break;
 	}
 }
@@ -219,7 +218,7 @@ static void handle(struct client *c, const struct frame *f)
 		c->mode = CLIENT_PLAIN;
 		c->first_at = loop_now;
 		if (f->type == FRAME_HELLO) {
-			hello(c);
+			handle_hello(c);
 			return;
 		}
 	}
@@ -235,16 +234,16 @@ static void handle(struct client *c, const struct frame *f)
 		c->session->start_asked |= c->mode == CLIENT_PLAIN;
 		session_signal(c->session, f->type);
 	} else if (c->mode == CLIENT_EXTENDED)
-		extended(c, f);
+		handle_extended(c, f);
 }
 
-/* Rows and columns that arrive together are set together. */
+/* Called after all packets of a read, so that rows and columns which arrive together are set together. */
 static void resize(struct client *c)
 {
 	if (!c->resized || !c->session || c->watch)
 		return;
 	c->resized = 0;
-	active(c);
+	set_active(c);
 	client_size_changed(c->session, c);
 }
 
@@ -256,7 +255,7 @@ void client_window(struct client *c, const struct winsize *size)
 	resize(c);
 }
 
-static int frames(struct client *c, const unsigned char *data, size_t n)
+static int handle_frames(struct client *c, const unsigned char *data, size_t n)
 {
 	int got;
 
@@ -266,8 +265,9 @@ static int frames(struct client *c, const unsigned char *data, size_t n)
 	return got == FRAME_BAD || c->failed ? -1 : 0;
 }
 
-/* ---- telling modes apart ---- */
+/* ---- detecting the mode ---- */
 
+/* Decides the mode, and handles the bytes that were held for that. */
 static int settle(struct client *c, int framed)
 {
 	size_t n = c->first_len;
@@ -275,7 +275,7 @@ static int settle(struct client *c, int framed)
 	c->first_len = 0;
 	c->mode = framed ? CLIENT_FRAMED : CLIENT_RAW;
 	if (CFG_FRAMED && framed)
-		return frames(c, c->first, n);
+		return handle_frames(c, c->first, n);
 	if (n)
 		type(c, c->first, n);
 	return 0;
@@ -290,28 +290,28 @@ void client_input_settled(struct client *c)
 void client_input_ended(struct client *c)
 {
 	if (CFG_MODES && c->viewer && c->session)
-		input_end(&c->viewer->input);
+		term_input_end(&c->viewer->input);
 }
 
 enum { FOREIGN = 2 };
 
-/* What its first bytes make it: 1 framed, -1 raw, FOREIGN, 0 too early to say. */
-static int first_bytes(const struct client *c)
+/* Returns what the first bytes decide: 1 framed, -1 raw, FOREIGN (HTTP or TLS), 0 nothing yet. */
+static int detect(const struct client *c)
 {
 	int framed = CFG_FRAMED ? frame_starts(c->first, c->first_len) : -1, other;
 
-	if (framed >= 0 || !c->wary)
+	if (framed >= 0 || !c->rejects_http)
 		return framed;
 	other = frame_foreign(c->first, c->first_len);
 	return other > 0 ? FOREIGN : other;
 }
 
-/* It was counted as accepted before it said anything. */
-static int foreign(const struct client *c)
+/* Counts the client as refused: it was counted as accepted before it sent anything. */
+static int refuse_foreign(const struct client *c)
 {
-	if (CFG_STATS && c->tally) {
-		__atomic_sub_fetch(&c->tally->accepted, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&c->tally->refused, 1, __ATOMIC_RELAXED);
+	if (CFG_STATS && c->counters) {
+		__atomic_sub_fetch(&c->counters->accepted, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&c->counters->refused, 1, __ATOMIC_RELAXED);
 	}
 	return -1;
 }
@@ -325,16 +325,16 @@ int client_input(struct client *c, const unsigned char *data, size_t n)
 			c->first_at = loop_now;
 		c->first[c->first_len++] = *data++;
 		n--;
-		what = first_bytes(c);
+		what = detect(c);
 		if (what == FOREIGN)
-			return foreign(c);
+			return refuse_foreign(c);
 		if (what && settle(c, what > 0))
 			return -1;
 	}
 	if (!n)
 		return 0;
 	if (CFG_FRAMED && c->mode != CLIENT_RAW)
-		return frames(c, data, n);
+		return handle_frames(c, data, n);
 	type(c, data, n);
 	return 0;
 }

@@ -1,18 +1,16 @@
-/* client_output.c: what a client is told: the session's output, from its position in the ring on, and
- * packets beside it.
+/* client_output.c: what is sent to a client: the session's output, from its position in the ring on, and packets.
  *
- *	ring -> c->pos -> writev to the socket, behind a header when framed
- *	                  wire.out: the rest of a frame, notices, sizes, answers; goes first
+ *	ring -> c->pos ------------------> writev to the socket, behind a header when framed
+ *	packets, text, rest of a frame --> wire.out --> written before any output
  *
  * What a client was not there for is a picture, not a second performance: a replay (replay.c) begins behind the
- * sequences that lead its terminal to the modes in force there, and asks no questions.  So does what follows when
- * it fell behind what the ring keeps, and was told how much it missed.
+ * sequences that lead its terminal to the modes in force there, and asks no questions.  So does what follows when its
+ * position was overwritten, behind a notice of how many bytes it missed.
  */
 #include "server.h"
 
-enum {
-	STEPS = 16
-}; /* a turn: of a large ring a fast reader would take all, while the other sources wait */
+/* Writes in one turn of the loop: a fast reader of a large ring must not hold up the other sources. */
+enum { STEPS = 16 };
 
 int client_is_extended(const struct client *c)
 {
@@ -31,7 +29,7 @@ int client_notice(struct client *c, const struct text *t, const char *start)
 	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
 }
 
-void client_tell(struct session *s, const char *words)
+void client_notice_all(struct session *s, const char *words)
 {
 	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
 
@@ -43,13 +41,13 @@ void client_tell(struct session *s, const char *words)
 			c->failed = 1;
 }
 
-void client_tell_size(struct client *c)
+void client_send_size(struct client *c)
 {
 	const struct winsize *size = &c->session->size;
 
-	c->size_due = c->wire.out.len >= QUEUE_SIZE / 2;
-	if (!c->size_due && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
-				    wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
+	c->size_pending = c->wire.out.len >= QUEUE_SIZE / 2;
+	if (!c->size_pending && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
+					wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
 		c->failed = 1;
 }
 
@@ -72,8 +70,8 @@ static uint64_t beginning(const struct client *c, struct modes *m)
 {
 	const struct session *s = c->session;
 
-	return CFG_MODES && c->session->trails ? trail_begin(&s->trails->oldest, &s->ring, m) :
-						 ring_oldest(&s->ring);
+	return CFG_MODES && s->trails ? trail_begin(&s->trails->oldest, &s->ring, m) :
+					ring_oldest(&s->ring);
 }
 
 /* Goes on at pos with what it was not there for, its terminal having been led from these modes to others. */
@@ -123,7 +121,8 @@ static size_t next_part(struct client *c)
 	return c->replay_end - c->pos;
 }
 
-/* One write: what is queued in the wire, or else the next part of the ring. */
+/* Writes once: what is queued in the wire, or, when nothing is, the next part of the ring.  Returns how many bytes of the
+ * ring were taken, or -1 and errno. */
 static ssize_t step(struct client *c)
 {
 	const struct ring *ring = &c->session->ring;
@@ -162,7 +161,7 @@ int client_write(struct client *c)
 	while (n > 0 && --steps && client_is_extended(c) && client_pending(c));
 	if (n < 0)
 		return -1;
-	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)
-		client_tell_size(c);
+	if (CFG_FRAMED && c->size_pending && c->session && c->wire.out.len < QUEUE_SIZE / 2)
+		client_send_size(c);
 	return n > 0 || client_pending(c) < before;
 }
