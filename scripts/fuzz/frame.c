@@ -128,7 +128,7 @@ enum { WARY = CLIENT_FRAMED + 1 }; /* a new client over TCP */
 
 static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t *data, size_t size)
 {
-	struct client c = {.mode = mode == WARY ? CLIENT_NEW : mode, .wary = mode == WARY};
+	struct client c = {.mode = mode == WARY ? CLIENT_NEW : mode, .rejects_http = mode == WARY};
 	size_t from = 0;
 	int bad = 0, last;
 
@@ -147,12 +147,12 @@ static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t 
 static void check_wary(const uint8_t *data, size_t size)
 {
 	int fresh = hear_pieces(CLIENT_NEW, 0, 0, data, size);
-	int wary = hear_pieces(WARY, 0, 0, data, size);
+	int rejects_http = hear_pieces(WARY, 0, 0, data, size);
 
 	if (foreign(data, size) > 0)
-		assert(wary == -1);
+		assert(rejects_http == -1);
 	else
-		assert(wary == fresh || (wary == CLIENT_NEW && size < FRAME_FIRST));
+		assert(rejects_http == fresh || (rejects_http == CLIENT_NEW && size < FRAME_FIRST));
 }
 
 static int remote_pieces(
