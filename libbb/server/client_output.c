@@ -81,7 +81,7 @@ static int replay(struct client *c, uint64_t pos, const struct modes *from, cons
 	c->replay_end = c->session->ring.head;
 	if (!CFG_MODES || !c->session->trails)
 		return 0;
-	c->viewer->replay = (struct replay){.looked = pos};
+	c->viewer->replay = (struct replay){.looked = pos, .resized = c->session->resized};
 	if (session_is_alternate(c->session))
 		session_redraw(c->session);
 	return tell_modes(c, from, to);

@@ -48,6 +48,15 @@ uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *
 
 enum { LOOK = 65536 }; /* bytes parsed ahead of the reader */
 
+/* Whether the complete sequence is skipped. */
+static int is_left_out(const struct replay *p)
+{
+	const struct escape *e = &p->escape;
+
+	return escape_asks(e) || (p->looked <= p->resized && e->intro == '[' && !e->lead &&
+					 !e->inter && e->final == 'r');
+}
+
 static void look(struct replay *p, const struct ring *r, uint64_t end)
 {
 	struct iovec v[2];
@@ -55,7 +64,7 @@ static void look(struct replay *p, const struct ring *r, uint64_t end)
 
 	ring_data(r, p->looked, n, v);
 	p->looked += escape_next(&p->escape, v->iov_base, v->iov_len);
-	if (p->escape.done && escape_asks(&p->escape)) {
+	if (p->escape.done && is_left_out(p)) {
 		p->until = p->looked;
 		p->question = p->looked - p->escape.len;
 	}

@@ -98,6 +98,8 @@ struct replay {
 	struct escape escape;
 	uint64_t looked;          /* bytes before this position have been parsed */
 	uint64_t question, until; /* begin and end of the last such sequence */
+	uint64_t
+		resized; /* margins that were set before are skipped, too: terminals forget them when resized */
 };
 
 /* Returns how many bytes from *pos on may be sent now, 0 only at `end`; moves *pos behind a sequence that makes a
@@ -285,6 +287,7 @@ struct session {
 	msec retry_at;       /* the master is not read before, after an error */
 	msec read_at;        /* last read of the master */
 	msec coalesce_until; /* the master is not read before, which coalesces output */
+	uint64_t resized;    /* the ring's head when the window size last changed */
 	msec redraw_at;      /* the command is told to draw its screen anew; 0: not wanted */
 	msec redrawn_at;     /* it was told so last */
 	uint64_t in_bytes;   /* input since the start */

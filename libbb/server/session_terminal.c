@@ -73,6 +73,7 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 void session_resize(struct session *s, const struct winsize *size)
 {
 	s->size = *size;
+	s->resized = s->ring.head;
 	if (CFG_MODES && s->trails)
 		modes_resized(&s->trails->oldest.modes);
 	if (s->pty.src.fd >= 0)
