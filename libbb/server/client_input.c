@@ -212,7 +212,20 @@ static void handle_extended(struct client *c, const struct frame *f)
 	}
 }
 
-static void handle(struct client *c, const struct frame *f)
+/* Sends a signal, once for all its packets in one read, as standard signals do that are pending (signal(7)): to find out
+ * whose a process group is, each process may have to be looked at (pgrp.c).  sent: a bit for each that was. */
+static void send_signal(struct client *c, int sig, uint64_t sent[2])
+{
+	uint64_t bit = (uint64_t)1 << sig % 64;
+
+	if (sent[sig / 64] & bit)
+		return;
+	sent[sig / 64] |= bit;
+	c->session->start_asked |= c->mode == CLIENT_PLAIN;
+	session_signal(c->session, sig);
+}
+
+static void handle(struct client *c, const struct frame *f, uint64_t sent[2])
 {
 	if (c->mode == CLIENT_FRAMED) {
 		c->mode = CLIENT_PLAIN;
@@ -230,10 +243,9 @@ static void handle(struct client *c, const struct frame *f)
 		c->rows = f->size, c->resized = 1;
 	else if (f->type == FRAME_COLS && f->size)
 		c->cols = f->size, c->resized = 1;
-	else if (f->type < FRAME_ROWS && !c->watch && c->session) {
-		c->session->start_asked |= c->mode == CLIENT_PLAIN;
-		session_signal(c->session, f->type);
-	} else if (c->mode == CLIENT_EXTENDED)
+	else if (f->type < FRAME_ROWS && !c->watch && c->session)
+		send_signal(c, f->type, sent);
+	else if (c->mode == CLIENT_EXTENDED)
 		handle_extended(c, f);
 }
 
@@ -257,10 +269,11 @@ void client_window(struct client *c, const struct winsize *size)
 
 static int handle_frames(struct client *c, const unsigned char *data, size_t n)
 {
+	uint64_t sent[2] = {0};
 	int got;
 
 	while ((got = frame_next(&c->wire.decoder, &data, &n)) == FRAME_GOT && !c->failed)
-		handle(c, &c->wire.decoder);
+		handle(c, &c->wire.decoder, sent);
 	resize(c);
 	return got == FRAME_BAD || c->failed ? -1 : 0;
 }

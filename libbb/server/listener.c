@@ -318,7 +318,7 @@ void listeners_close(void)
 		if (!CFG_PTYROUTER || src->want)
 			loop_close(src);
 		else /* a supervisor's, which is in no loop */
-			close(src->fd);
+			io_close(src->fd);
 	}
 	daemon_remove_sockets();
 	server.listening = 0;

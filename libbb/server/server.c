@@ -209,6 +209,7 @@ void server_start(void)
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
+	io_interrupt();
 	oom_protect();
 	if (!io_descriptors(START_FILES))
 		die(1, "too few descriptors for a session (ulimit -n)");

@@ -195,7 +195,7 @@ struct text *stats_begin(int fd)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->start == MAP_FAILED) {
 		a->start = 0;
-		close(fd);
+		io_close(fd);
 		return 0;
 	}
 	a->src = (struct source){.fd = fd, .want = want, .ready = ready, .freed = freed};
