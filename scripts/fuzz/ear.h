@@ -4,8 +4,6 @@
  * ear knows what comes next and that a skip is as long as was announced.
  */
 
-enum { FRAME_CLOSING = 109 }; /* protocol.md */
-
 static void ear_note(struct ear *e)
 {
 	char *words;
