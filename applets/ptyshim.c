@@ -32,6 +32,7 @@ enum {
 };
 
 static struct session session;
+static struct trails trails;
 static size_t ring_size = 64 * 1024; /* -b */
 static char wait_for_client;         /* -w */
 static char interactive;             /* -I */
@@ -126,6 +127,7 @@ static void end(void)
 {
 	client_rules.ending = 1;
 	session_hangup(&session);
+	session.hung_up |= session.restarts; /* between two runs, too */
 	session.restarts = 0;
 	if (!ending)
 		ending = loop_now;
@@ -258,6 +260,7 @@ int ptyshim_main(char **argv, const char *options)
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
 	session.shared = 1;
+	session.trails = CFG_MODES ? &trails : 0;
 	session.size = server.size;
 	if (ring_open(&session.ring, ring_size))
 		die(1, "-b: ", msg_errno());

@@ -73,7 +73,11 @@ struct ring {
 	uint64_t head; /* the position of the next byte: how many were ever put */
 };
 
-/* Maps size bytes: 0, or -1 and errno when there is no memory. */
+/* So many bytes before the oldest are still there: who puts no more than that at once can look at what is no longer
+ * kept. */
+enum { RING_SPARE = 4096 };
+
+/* Maps size bytes and the spare ones: 0, or -1 and errno when there is no memory. */
 int ring_open(struct ring *r, size_t size);
 void ring_close(struct ring *r);
 /* The position of the oldest byte that is kept. */
@@ -88,7 +92,7 @@ void ring_put(struct ring *r, size_t n);
 void ring_copy(struct ring *r, const void *data, size_t n);
 /* The byte that was put last; a newline when none was. */
 int ring_last(const struct ring *r);
-/* At most max bytes from position pos on, which is not before the oldest, in place: sets 0 to 2 parts, and returns how
+/* At most max bytes from position pos on, at most RING_SPARE before the oldest, in place: sets 0 to 2 parts, and returns how
  * many. */
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2]);
 
@@ -397,6 +401,7 @@ struct term_input {
 	unsigned char held[TERM_HOLD]; /* an incomplete sequence, of len bytes, */
 	unsigned char len, passed;     /* of which so many were passed on as TERM_PART */
 	char hold;                     /* pass nothing of a sequence on before its kind is known */
+	char continues; /* for take(): a part of this sequence was passed on before */
 	/* Takes a run of one kind; data is 0 and n is 0 when all of it was passed on as TERM_PART before.  A typed
 	 * run is one complete sequence, for escape_key(), when escape.done is set and n is escape.len; else it is
 	 * text. */
@@ -410,6 +415,8 @@ void term_input_feed(struct term_input *in, const unsigned char *data, size_t n)
 msec term_input_due(const struct term_input *in);
 /* Passes an incomplete sequence on as typed, because nothing followed it; nothing happens before term_input_due(). */
 void term_input_expire(struct term_input *in);
+/* The same at once: nothing more will come. */
+void term_input_end(struct term_input *in);
 
 /* ==== term.c: the person's terminal ==== */
 
@@ -649,6 +656,7 @@ enum frame_type {
 	FRAME_PING = 105,     /* token; answered with the same */
 	FRAME_WATCH = 106,    /* client */
 	FRAME_REPLAYED = 107, /* server: end of the replay */
+	FRAME_CLOSING = 109,  /* server: behind a NOTICE; 0: it may pass, 1: it is for good */
 	FRAME_ENV = 200,      /* client: NAME=VALUE */
 	FRAME_NOTICE = 201,   /* server: a line for the person */
 	FRAME_WELCOME = 202,  /* server: ptybox/1 */

@@ -41,7 +41,8 @@ struct remote {
 	int status;    /* the command's, once EXIT was received; else -1 */
 	char watch;    /* -o: WATCH is sent once WELCOME was received, and no input ever */
 	char answered; /* anything was received */
-	char noticed;  /* the last packet was a NOTICE */
+	char noticed;  /* the last packet was a NOTICE, or closes behind one */
+	char ends;     /* the server was told to end, and has said so */
 	char size_due; /* a window size did not fit into the queue: send it when there is room */
 	unsigned char
 		banner_len; /* how many bytes of a keyed port's first line were received, or NOT_KEYED */

@@ -130,7 +130,8 @@ static void closed(void)
 		errno = uplink.reset_after ? uplink.reset_after : uplink.write_error;
 		lost(msg_errno());
 	} else if (r->noticed) {
-		leaving(LOST, "connection closed", 0);
+		/* of a server that ends the notice says all there is to say */
+		leaving(LOST, r->ends ? 0 : "connection closed", 0);
 	} else if (r->mode == REMOTE_RAW ||
 		   (r->mode != REMOTE_EXTENDED && r->answered && !uplink.reconnects)) {
 		leaving(0, "connection closed", 0);

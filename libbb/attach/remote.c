@@ -35,7 +35,7 @@ void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 		wire_key(&r->wire, n);
 	r->mode = !framed ? REMOTE_RAW : REMOTE_DETECTING;
 	r->began = r->heard = r->pinged = loop_now;
-	r->held_len = r->noticed = r->answered = r->banner_len = r->size_due = 0;
+	r->held_len = r->noticed = r->answered = r->banner_len = r->size_due = r->ends = 0;
 	r->status = -1;
 	if (framed)
 		wire_frame(&r->wire, FRAME_HELLO, 1, 0);
@@ -110,6 +110,9 @@ static int handle(struct remote *r, const struct frame *f)
 		break;
 	case FRAME_NOTICE:
 		take_notice(r, f);
+		break;
+	case FRAME_CLOSING:
+		r->ends = !f->size && !strcmp(r->notice, "the server ends");
 		break;
 	}
 	return 0;
