@@ -90,15 +90,22 @@ static void signal_owner(int sig)
 	fcntl(owned[0], F_SETFL, O_NONBLOCK);
 }
 
+pid_t pgrp_session(int master)
+{
+	pid_t session = 0; /* stays so under qemu-user, which has success without an answer; libc would return garbage */
+
+	return ioctl(master, TIOCGSID, &session) ? 0 : session;
+}
+
 void pgrp_signal(int master, pid_t leader, int sig)
 {
 	pid_t group = tcgetpgrp(master), session;
 
 	if (group <= 0 || fcntl(owned[0], F_SETOWN, -group))
 		return;
-	session = tcgetsid(master);
+	session = pgrp_session(master);
 	/* a leader that has ended gave up its terminal; its number is reserved until it is waited for */
-	if (session <= 0)
+	if (!session)
 		session = leader;
 	if (session > 0 && in_session(group, session))
 		signal_owner(sig);

@@ -53,7 +53,7 @@ int pty_hangup(const struct pty *p, int sig)
 	pid_t group = tcgetpgrp(p->src.fd);
 	int failed = 0;
 
-	if (group != p->pid && group != tcgetsid(p->src.fd)) { /* no group is signalled twice */
+	if (group != p->pid && group != pgrp_session(p->src.fd)) { /* no group is signalled twice */
 		pgrp_signal(p->src.fd, p->pid, sig);
 		pgrp_signal(p->src.fd, p->pid, SIGCONT);
 	}

@@ -138,6 +138,8 @@ int init_fork(int report);
 
 /* Called once in each process that has sessions, after it was forked: opens two descriptors, or dies. */
 void pgrp_open(void);
+/* The session that has this master's terminal (TIOCGSID, ioctl_tty(2)); 0: none, or it is not known. */
+pid_t pgrp_session(int master);
 /* Signals the foreground process group of this master's terminal if that group belongs to the terminal's session, or,
  * when the terminal has no session any more, to the session of leader, a process that was not waited for.  A process of
  * another session is never signalled, even when it was given the number of a group that has ended.  Processes that the

@@ -298,7 +298,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...);
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_dup(int fd);
-pid_t __wrap_tcgetsid(int fd);
+pid_t __wrap_pgrp_session(int master);
 pid_t __wrap_tcgetpgrp(int fd);
 void __wrap_pgrp_signal(int master, pid_t leader, int sig);
 int __wrap_kill(pid_t pid, int sig);
@@ -479,9 +479,9 @@ pid_t __wrap_tcgetpgrp(int fd)
 	return COMMAND + 1; /* a job of its */
 }
 
-pid_t __wrap_tcgetsid(int fd)
+pid_t __wrap_pgrp_session(int master)
 {
-	assert(file_of(fd)->kind == MASTER);
+	assert(file_of(master)->kind == MASTER);
 	return COMMAND;
 }
 
