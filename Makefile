@@ -6,7 +6,9 @@
 ##   make test       build and run every test; TESTS='shim pace:slow' runs only shim.test, and
 ##                   of pace.test the tests with "slow" in their names
 ##   make test-here  the tests that need no other architecture and boot no machine; about three minutes
-##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
+##   make mutate     breaks the code in many places, one at a time: does a test fail for each?
+##                   MUTATIONS='detach sock.c' picks by name or file
+##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing, some mutations
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
@@ -42,7 +44,7 @@ CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
 # with TESTS no architecture is emulated
 EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
-export BOOT_ARCHES KERNEL MODULES FILES TESTS
+export BOOT_ARCHES KERNEL MODULES FILES TESTS MUTATIONS
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -150,6 +152,10 @@ test:
 test-here:
 	@$(MAKE) -s test EMULATED= BOOT_ARCHES=
 
+mutate:
+	@scripts/deps test
+	@set -f; scripts/mutate $$MUTATIONS
+
 check:
 	@BOOT_ARCHES='amd64 arm64 mipsel s390x' scripts/deps check
 	@scripts/check
@@ -207,7 +213,7 @@ clean:
 help:
 	@sed -n 's/^## \?//p' Makefile
 
-.PHONY: all man peers run test test-here check cross sizes cross-test fuzz bench initramfs boot size install clean help \
+.PHONY: all man peers run test test-here mutate check cross sizes cross-test fuzz bench initramfs boot size install clean help \
 	FORCE
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d)

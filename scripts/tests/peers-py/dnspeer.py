@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """dnspeer.py ADDRESS=MODE...: name servers of every kind, at port 53 of these addresses; INTERFACE=link answers
-multicast DNS there.
+multicast DNS there, asked with a TTL of 255.
 
     zone      answers names in .test and .local by their first label, see `Zone`, fails for any with a label
               "fails", and has no others (NXDOMAIN)
@@ -21,6 +21,7 @@ import struct
 import sys
 import threading
 
+IP_RECVTTL = 12  # ip(7)
 A, CNAME, AAAA = 1, 5, 28
 SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
 BAD = {A: ["203.0.113.66"], AAAA: ["2001:db8:bad::66"]}  # never to be believed
@@ -220,6 +221,7 @@ def join(interface):
     s.bind(("224.0.0.251", 5353))
     group = socket.inet_aton("224.0.0.251") + struct.pack("=4si", bytes(4), socket.if_nametoindex(interface))
     s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+    s.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
     return s
 
 
@@ -236,8 +238,10 @@ def main():
     print("ready", flush=True)
     while True:
         for s in select.select(list(modes), [], [])[0]:
-            packet, to = s.recvfrom(4096)
+            packet, extra, _, to = s.recvmsg(4096, 64)
             address, mode = modes[s]
+            if mode == "link" and extra[0][2][0] != 255:  # it may have come through a router (RFC 6762, 11)
+                continue
             if packet[2] & 0x80:  # somebody's answer, to a group
                 continue
             q = Question(packet)
