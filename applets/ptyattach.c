@@ -3,9 +3,9 @@
  *	stdin -> detach_key -> uplink.input -> remote -> socket
  *	stdout <- display <------------------- remote <- socket
  *
- * Each side is read only while the other has room.  The source `life` has no descriptor: turn by turn it
- * looks at what the link has come to, connects (again), and ends the program once all that was received
- * is shown.
+ * Each side is read only while the other has room.  The source `supervisor` has no descriptor: each turn it
+ * looks at the link's state (attach/link.c), connects when a connection is due, and ends the program once
+ * all output that was received is written.
  *
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
@@ -29,42 +29,24 @@
 
 enum {
 	LOST = 255,
-	STUCK = 30000, /* ms; -q waits no longer for input that does not move */
-	ROOM = 4096,
-	INTERRUPT = 3, /* ^C; without a session it is for us */
+	STALLED = 30000, /* ms without the server taking input, after which -q waits no longer */
+	ROOM = 4096,     /* bytes read at once */
+	INTERRUPT = 3,   /* ^C: without a connection it ends ptyattach */
 };
 
-static struct addr addr;
-static char is_terminal;
-static msec quit_after = NEVER, quit_at = NEVER; /* -q */
+static msec quit_after = NEVER; /* -q: ms after the end of input */
+static msec quit_at = NEVER;    /* the same as a time, once input has ended */
 
 /* ---- ways out ---- */
 
-/* With the status of the command, or after a close in good order, the terminal is as the session left it. */
-static int left_behind(void)
-{
-	return uplink.state != LINK_LEAVING || uplink.leave_status == LOST;
-}
-
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
-	if (uplink.dirty && is_terminal && left_behind())
+	if (uplink.dirty && uplink.terminal)
 		display_reset();
 	term_restore();
 	if (words)
 		display_line(words, reason);
 	_exit(status);
-}
-
-static _Noreturn void leave_exited(int status)
-{
-	char line[32];
-	struct text t = {line, line + sizeof line - 1};
-
-	text_str(&t, "exited, status ");
-	text_num(&t, status);
-	*t.at = '\0';
-	leave(status, line, 0);
 }
 
 static _Noreturn void leave_display(void)
@@ -75,7 +57,7 @@ static _Noreturn void leave_display(void)
 	leave(1, "standard output", msg_errno());
 }
 
-/* ---- what the person types ---- */
+/* ---- standard input ---- */
 
 static struct detach_key detach_key = {.key = '\\' & 0x1f};
 
@@ -97,13 +79,13 @@ static unsigned user_want(struct source *src, msec *due)
 	if (uplink.eof != EOF_NONE || uplink.state == LINK_LEAVING ||
 		queue_room(&uplink.input) < ROOM + 1)
 		return 0;
-	return uplink.state == LINK_UP || (uplink.reconnects && is_terminal) ? LOOP_READ : 0;
+	return uplink.state == LINK_UP || (uplink.reconnects && uplink.terminal) ? LOOP_READ : 0;
 }
 
 static void user_ended(void)
 {
-	if (is_terminal)
-		leave(128 + SIGHUP, 0, 0); /* our own terminal is gone */
+	if (uplink.terminal)
+		leave(128 + SIGHUP, 0, 0); /* the person's terminal has hung up */
 	uplink.eof = EOF_SEEN;
 	uplink.moved_at = loop_now;
 	if (quit_after != NEVER)
@@ -132,7 +114,7 @@ static void user_ready(struct source *src, unsigned what)
 
 static struct source user = {.want = user_want, .ready = user_ready};
 
-/* ---- turn by turn ---- */
+/* ---- each turn ---- */
 
 static void on_signal(int sig)
 {
@@ -144,63 +126,61 @@ static void on_signal(int sig)
 		leave(128 + sig, 0, 0);
 }
 
-static int may_dial(void)
+/* The socket of the last connection is closed by the loop, when the next turn begins. */
+static int may_connect(void)
 {
 	return uplink.state == LINK_IDLE && uplink.src.fd < 0;
 }
 
-static int all_shown(void)
+static int is_over(void)
 {
 	return uplink.state == LINK_LEAVING && !display_pending();
 }
 
 static msec leave_at(void)
 {
-	msec stuck_at = link_unsent() ? uplink.moved_at + STUCK : 0;
+	msec stalled_at = link_unsent() ? uplink.moved_at + STALLED : 0;
 
-	return quit_at > stuck_at ? quit_at : stuck_at;
+	return quit_at > stalled_at ? quit_at : stalled_at;
 }
 
-static unsigned life_want(struct source *src, msec *due)
+static unsigned supervisor_want(struct source *src, msec *due)
 {
 	(void)src;
 	if (quit_at != NEVER)
 		due_at(due, leave_at());
-	if (display_error() || all_shown())
+	if (display_error() || is_over())
 		due_at(due, loop_now);
-	else if (may_dial())
+	else if (may_connect())
 		due_at(due, uplink.retry_at);
 	return 0;
 }
 
-static void life_ready(struct source *src, unsigned what)
+static void supervisor_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
 	if (display_error())
 		leave_display();
-	if (all_shown() && uplink.remote.status >= 0)
-		leave_exited(uplink.remote.status);
-	if (all_shown())
+	if (is_over())
 		leave(uplink.leave_status, uplink.leave_words, uplink.leave_reason);
 	if (quit_at != NEVER && loop_now >= leave_at()) {
 		link_announce_unsent();
 		leave(0, "detached", 0);
 	}
-	if (may_dial() && loop_now >= uplink.retry_at)
-		connect_begin(&addr);
+	if (may_connect() && loop_now >= uplink.retry_at)
+		connect_begin();
 }
 
-static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
+static struct source supervisor = {.fd = -1, .want = supervisor_want, .ready = supervisor_ready};
 
 /* ---- the start ---- */
 
 static void open_input(void)
 {
-	is_terminal = isatty(0);
-	uplink.raw_terminal = is_terminal;
-	if (!is_terminal)
+	uplink.terminal = isatty(0);
+	if (!uplink.terminal)
 		detach_key.key = -1;
-	user.fd = is_terminal ? term_reopen(0, O_RDONLY) : 0;
+	user.fd = uplink.terminal ? term_reopen(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
 }
@@ -209,8 +189,8 @@ static void refuse_own_session(void)
 {
 	const char *own = getenv("PTYBOX_SOCKET");
 
-	if (own && !getenv("PTYBOX_PEER") && !strcmp(own, addr.text))
-		die(LOST, addr.text,
+	if (own && !getenv("PTYBOX_PEER") && !strcmp(own, uplink.addr.text))
+		die(LOST, uplink.addr.text,
 			": this terminal is that session (unset PTYBOX_SOCKET if not)");
 }
 
@@ -223,6 +203,7 @@ int ptyattach_main(char **argv, const char *options)
 	const char *where = 0;
 	int c;
 
+	link_init();
 	while ((c = opt_next(&o)) >= 0) {
 		switch (c) {
 		case 'r':
@@ -258,24 +239,23 @@ int ptyattach_main(char **argv, const char *options)
 		die(1, *o.argv, ": options go before ADDR");
 	if (*o.argv)
 		die(1, *o.argv, ": one ADDR is enough (see --help)");
-	addr_get(&addr, where);
-	if (addr.kind != ADDR_TCP && addr.kind != ADDR_UNIX)
+	addr_get(&uplink.addr, where);
+	if (uplink.addr.kind != ADDR_TCP && uplink.addr.kind != ADDR_UNIX)
 		die(1, where, ": only a server is given its connections");
-	if (uplink.keyed && (!uplink.framed || addr.kind == ADDR_UNIX))
-		die(1, "-k: ", addr.text, ": only framed TCP is keyed");
-	uplink.addr = addr.text;
+	if (uplink.keyed && (!uplink.framed || uplink.addr.kind == ADDR_UNIX))
+		die(1, "-k: ", where, ": only framed TCP is keyed");
 	refuse_own_session();
 	io_close_from(3);
 	loop_limit(&files);
 	if (CFG_KEYED && uplink.keyed)
 		handshake_start(0);
 	open_input();
-	signal(SIGCHLD, SIG_IGN); /* the one who looks names up */
+	signal(SIGCHLD, SIG_IGN); /* sock_resolve() */
 	sig_open(signals);
 	sig_listen(on_signal);
-	if (uplink.reconnects) /* what is typed while nobody is there is for nobody */
+	if (uplink.reconnects) /* so that what is typed without a connection is dropped, not kept by the terminal */
 		link_make_raw();
-	loop_add(&life);
+	loop_add(&supervisor);
 	loop_add(&user);
 	display_open();
 	loop_run();

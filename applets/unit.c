@@ -1,7 +1,7 @@
 /* unit: check the core against its own tables
  *
- * Each table is a list of cases of one file of the core: what goes in, what must come out.  With words it looks
- * them up as host names instead, which takes a network to be of any use.
+ * Each table lists cases for one file of the core: input, and the result that must come of it.  With arguments the
+ * applet looks these host names up instead, in the network that it runs in.
  *
  * applet unit UNIT
  * usage [HOST]...
@@ -9,23 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "libbb.h"
-
-static int failed;
-
-static void say(const char *s)
-{
-	io_write_all(1, s, strlen(s));
-}
-
-static void check(int right, const char *file, const char *which)
-{
-	say(right ? "ok " : "FAIL ");
-	say(file);
-	say(": ");
-	say(which);
-	say("\n");
-	failed |= !right;
-}
+#include "unit.h"
 
 /* ---- addr.c ---- */
 
@@ -278,7 +262,7 @@ static void frame_num(unsigned n)
 	text_str(&frame_out, " ");
 }
 
-/* Writes down what comes of these bytes; FRAME_BAD is for good. */
+/* Records the frames in these bytes; after FRAME_BAD nothing more is decoded. */
 static int frame_take(struct frame *f, const unsigned char *data, size_t n)
 {
 	int got;
@@ -301,7 +285,7 @@ static int frame_take(struct frame *f, const unsigned char *data, size_t n)
 	return got == FRAME_BAD;
 }
 
-/* In pieces: as far as a, to b, and the rest; each may be empty. */
+/* Decodes a stream in three pieces, cut at a and b; each may be empty. */
 static int frame_cut(const char *bytes, size_t len, size_t a, size_t b, const char *parts)
 {
 	const unsigned char *data = (const unsigned char *)bytes;

@@ -1,7 +1,7 @@
 /* unit_keyed: print the worked example of docs/keyed.md, made by this program's own functions
  *
  * The key, the nonce and both ephemeral keys are fixed, so every byte of the handshake and of the first
- * records is as well.  The test `docs` compares what is printed with the page.
+ * records is too.  The test `docs` compares what is printed with the page.
  *
  * applet unit_keyed UNIT
  * usage (no arguments)
@@ -86,7 +86,7 @@ static int print_example(void)
 int unit_keyed_main(char **argv, const char *options)
 {
 	(void)argv, (void)options;
-	if (!CFG_KEYED || noise_start())
+	if (!CFG_KEYED || noise_self_test())
 		return 1;
 	return print_example() ? 1 : 0;
 }

@@ -1,7 +1,7 @@
-/* unit_noise: check keyed mode against its own tables and published vectors
+/* unit_noise: check noise.c against its own tables and published vectors
  *
- * Both ends of a connection talk to each other in memory, and whatever is bent on the way must be
- * refused; VECTORS is the file of the Go library flynn/noise.
+ * Both ends of a connection exchange messages in memory, and every message that is changed on the way must be refused.
+ * VECTORS is the file of test vectors of the Go library flynn/noise.
  *
  * applet unit_noise UNIT
  * usage [VECTORS]
@@ -12,23 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "libbb.h"
-
-static int failed;
-
-static void say(const char *s)
-{
-	io_write_all(1, s, strlen(s));
-}
-
-static void check(int right, const char *file, const char *which)
-{
-	say(right ? "ok " : "FAIL ");
-	say(file);
-	say(": ");
-	say(which);
-	say("\n");
-	failed |= !right;
-}
+#include "unit.h"
 
 /* Both ends of a connection after its handshake. */
 struct pair {
@@ -75,7 +59,7 @@ static int meets(struct pair *p, const unsigned char psk[NOISE_KEY])
 	return answers(p, asked, answered) || noise_finish(&p->client, answered) ? -1 : 0;
 }
 
-/* A refusal is for good and leaves nothing behind. */
+/* After a refusal every call fails, and all of the state is wiped. */
 static int is_over(struct noise *n)
 {
 	static const struct noise nothing;
@@ -119,7 +103,7 @@ static void noise_sizes(void)
 			"noise", "a record's size, there and back");
 }
 
-/* What noise_size() says of a length, in the handshake and after. */
+/* The result of noise_size() for a length, in the handshake and after. */
 static void noise_lengths(void)
 {
 	unsigned char hello[NOISE_HELLO], head[2];
@@ -140,7 +124,7 @@ static void noise_lengths(void)
 		"half a length");
 }
 
-/* Each bit of the banner, of both messages and of the key. */
+/* Changes each bit of the banner, of both messages and of the key. */
 static int bit_refused(struct pair *p, int where, unsigned bit)
 {
 	unsigned char asked[NOISE_HELLO], answered[NOISE_HELLO], psk[NOISE_KEY];
@@ -204,7 +188,7 @@ static void noise_cut(void)
 	size_t size;
 
 	asks(&p, noise_key, 1, whole);
-	for (size_t n = 0; n < NOISE_HELLO - 2; n++) { /* a shorter one that says so */
+	for (size_t n = 0; n < NOISE_HELLO - 2; n++) { /* a shorter one, with its true length */
 		memcpy(asked, whole, sizeof asked);
 		asked[1] = (unsigned char)n;
 		right &= noise_size(&p.server, asked, NOISE_HELLO) < 0;
@@ -267,7 +251,7 @@ static void noise_order(void)
 		"a record sent back");
 }
 
-/* Forms that only somebody with the key could send. */
+/* Malformed records that only a peer with the key could send. */
 static int form_refused(unsigned used, size_t text, size_t dirty)
 {
 	struct pair p;
@@ -295,7 +279,7 @@ static void noise_forms(void)
 	check(form_refused(10, 64, 14) && form_refused(10, 64, 65), "noise", "dirty padding");
 }
 
-/* The keys change together on both sides, and one side alone is not understood. */
+/* Both sides change their keys after the same record; a side that does not is refused. */
 static void noise_rekeys(void)
 {
 	unsigned char before[32];
@@ -304,18 +288,18 @@ static void noise_rekeys(void)
 
 	meets(&p, noise_key);
 	for (int turn = 1; turn <= 2; turn++) {
-		memcpy(before, p.client.way[0].key, sizeof before);
+		memcpy(before, p.client.send.key, sizeof before);
 		for (unsigned i = 0; i < 65535; i++)
 			right &= passes(&p.client, &p.server, i % 63, (unsigned char)i);
-		right &= !memcmp(before, p.client.way[0].key, sizeof before);
+		right &= !memcmp(before, p.client.send.key, sizeof before);
 		right &= passes(&p.client, &p.server, 1, 1);
-		right &= memcmp(before, p.client.way[0].key, sizeof before) != 0;
-		right &= p.client.way[0].nonce == turn * 65536ULL;
+		right &= memcmp(before, p.client.send.key, sizeof before) != 0;
+		right &= p.client.send.nonce == turn * 65536ULL;
 		q = p;
-		memcpy(q.server.way[1].key, before, sizeof before);
+		memcpy(q.server.receive.key, before, sizeof before);
 		right &= !passes(&q.client, &q.server, 1, 1);
 	}
-	right &= !p.server.way[0].nonce;
+	right &= !p.server.send.nonce;
 	for (unsigned i = 0; i < 65537; i++)
 		right &= passes(&p.server, &p.client, 1, (unsigned char)i);
 	check(right, "noise", "new keys after every 65536 records");
@@ -326,7 +310,7 @@ static void noise_nonces(void)
 	struct pair p;
 
 	meets(&p, noise_key);
-	p.client.way[0].nonce = p.server.way[1].nonce = UINT64_MAX - 1;
+	p.client.send.nonce = p.server.receive.nonce = UINT64_MAX - 1;
 	check(passes(&p.client, &p.server, 1, 1), "noise", "the last nonce");
 	check(!seals(&p.client, 1, 1) && is_over(&p.client), "noise", "no nonce left to send");
 	check(noise_decrypt(&p.server, record, 64) && is_over(&p.server), "noise",
@@ -346,7 +330,7 @@ static void noise_banners(void)
 	for (size_t n = 0; n <= NOISE_BANNER; n++)
 		right &= noise_banner_check(banner, n) == (n == NOISE_BANNER);
 	for (size_t i = 0; i < NOISE_BANNER; i++) {
-		banner[i] ^= 64; /* no digit is another digit's so */
+		banner[i] ^= 64; /* makes no digit another digit */
 		right &= noise_banner_check(banner, NOISE_BANNER) == -1;
 		banner[i] ^= 64;
 	}
@@ -362,7 +346,7 @@ static unsigned digit(char c)
 	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* What stands behind "NAME=" on a line of its own: how many bytes, -1 when there is no such line. */
+/* Decodes the hex digits behind "NAME=" at the beginning of a line: how many bytes, or -1 when there is no such line. */
 static int vector_get(const char *at, const char *end, const char *name, unsigned char out[64])
 {
 	size_t len = strlen(name);
@@ -415,7 +399,7 @@ static int vector_holds(const char *at, const char *end)
 	       vector_passes(at, end, message[1], &p.server, &p.client);
 }
 
-/* Those with an empty payload: ours has no other. */
+/* Only the vectors with empty payloads apply: the handshake has no other. */
 static void vector_table(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), used = 0;
@@ -441,7 +425,7 @@ static void vector_table(const char *path)
 
 static void noise_table(const char *vectors)
 {
-	check(!noise_start(), "noise", "the curve's own test");
+	check(!noise_self_test(), "noise", "the curve's own test");
 	noise_banners();
 	noise_sizes();
 	noise_lengths();

@@ -2,7 +2,7 @@
  *
  *	PORT   HOST:PORT   [IPV6]:PORT   /path   ./path   @name   -   fd:N
  *
- * Nothing is looked up here: an address is the words of one, checked, and points into its text.
+ * An address is only parsed here, not looked up; a struct addr points into the text that it was parsed from.
  */
 #include <string.h>
 #include "libbb.h"

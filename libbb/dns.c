@@ -1,13 +1,13 @@
 /* dns.c: one question about a name, put to several servers at once (RFC 1035).
  *
- * Every server is asked for each family over a socket of its own, so source ports and ids are never used
- * twice and the socket tells which question an answer is about.  The first good answer to a family settles
- * it: a server that fails, or is silent, delays nothing while another one answers.
+ * Each server is asked for each family over a socket of its own: no source port or id is used twice, and the socket
+ * tells which question an answer belongs to.  The first answer settles its family, so a server that fails or is
+ * silent delays nothing while another one answers.
  *
  *	dns_begin() -> dns_server() for each -> dns_ask()
  *
- * Multicast DNS differs in little: the server is a group, silence is how it says no, and an answer counts by
- * the name on its records, because responders need not repeat the question (RFC 6762, 6.7 and 5.4).
+ * In multicast DNS the server is a group, silence means that there is no such name, and an answer is matched by the
+ * name of its records, because responders need not repeat the question (RFC 6762, 6.7 and 5.4).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ enum { HEAD = 12, NAME = 255, LABEL = 63, TAIL = 4, RECORD = 10, ANSWER = 1500 }
 enum { TYPE_A = 1, TYPE_AAAA = 28, CLASS_IN = 1, CLASS_MASK = 0x7fff, POINTER = 0xc0 };
 enum { IS_RESPONSE = 0x80, OPCODE = 0x78, IS_CUT = 2, RCODE = 15, NXDOMAIN = 3 };
 enum { QUERIES = 256 };
-/* Long enough for both families: the kernel ignores what follows a sockaddr_in (ip(7)). */
+/* The size of an address of either family: the kernel ignores what follows a sockaddr_in (ip(7)). */
 enum { TO_LEN = sizeof(struct sockaddr_in6) };
 
 struct query {
@@ -30,7 +30,7 @@ struct query {
 		struct sockaddr sa;
 		struct sockaddr_in6 in6;
 	} to;
-	unsigned scope; /* the interface that answers come in on, when it is known; else 0 */
+	unsigned scope; /* the index of the interface that answers come in on, or 0 */
 	unsigned char id[2];
 	unsigned char family;
 	unsigned char waiting; /* sent, and neither answered nor failed yet */
@@ -41,7 +41,7 @@ static struct {
 	int multicast;
 	int size;      /* of the question */
 	int queries;   /* how many */
-	int unsettled; /* families, as bits, that no good answer has come for */
+	int unsettled; /* bits: families without an answer */
 	int result;
 	unsigned char question[HEAD + NAME + TAIL]; /* id and type are filled in when it is sent */
 	struct pollfd poll[QUERIES];
@@ -50,7 +50,7 @@ static struct {
 
 /* ---- the question ---- */
 
-/* Behind the name as it is written in a question, or 0 when it is none. */
+/* Writes a name as a question has it; returns where it ends, or 0 when it is no domain name. */
 static unsigned char *encode(unsigned char *p, const char *name)
 {
 	const unsigned char *end = p + NAME;
@@ -88,8 +88,8 @@ int dns_begin(struct dns_addresses *found, const char *name, int multicast)
 	return 0;
 }
 
-/* What is sent to a group leaves from this interface, and with the TTL that shows that it stayed on its link
- * (RFC 6762, 11); to an IPv6 group its address says which. */
+/* Packets to a group are sent on this interface, which an IPv6 group's address has as its scope, and with the TTL 255,
+ * which shows that they have crossed no router (RFC 6762, 11). */
 static void multicast_from(int fd, int family, unsigned interface)
 {
 	struct ip_mreqn from = {.imr_ifindex = interface};
@@ -102,7 +102,7 @@ static void multicast_from(int fd, int family, unsigned interface)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &ttl, sizeof ttl);
 }
 
-/* A fresh id.  Where the kernel has no randomness yet, its choice of the source port still has to be guessed. */
+/* A random id.  Before the kernel's generator is seeded it may be predictable; the source port must be guessed still. */
 static void random_id(unsigned char id[2])
 {
 	int fd;
@@ -135,7 +135,7 @@ void dns_server(const union sock_name *to, unsigned scope)
 	}
 }
 
-/* Makes the question that of q. */
+/* Puts the id and type of q into the question. */
 static void fill_in(const struct query *q)
 {
 	memcpy(dns.question, q->id, sizeof q->id);
@@ -165,9 +165,9 @@ static int waiting(void)
 	return 0;
 }
 
-/* ---- the answer: hostile ---- */
+/* ---- answers, which may be hostile ---- */
 
-/* Where the name at this offset ends; the message may end before that. */
+/* The offset behind the name at this offset, which may be behind the message's end. */
 static int skip_name(const unsigned char *m, int size, int at)
 {
 	while (at < size && m[at] && m[at] < POINTER)
@@ -180,8 +180,8 @@ static int same_label(const void *one, const void *other, int n)
 	return !strncasecmp(one, other, n);
 }
 
-/* Whether the name at this offset is the one asked for.  A pointer has to lead before whatever the last one led
- * to (RFC 1035, 4.1.4: to a prior occurrence), so there are no loops. */
+/* Whether the name at this offset is that of the question.  Each pointer must lead to a lower offset than the one
+ * before it (RFC 1035, 4.1.4: a prior occurrence), so there are no loops. */
 static int is_asked_for(const unsigned char *m, int size, int at)
 {
 	const unsigned char *asked = dns.question + HEAD;
@@ -222,7 +222,7 @@ static void add_record(const struct query *q, const unsigned char *ip)
 	dns_add(dns.found, &n);
 }
 
-/* Adds what addresses of the query's family the answer section has, whole records only. */
+/* Adds the addresses of the query's family in the answer section, of whole records only. */
 static void take_records(const struct query *q, const unsigned char *m, int size)
 {
 	int at = HEAD, type = q->family == DNS_IPV6 ? TYPE_AAAA : TYPE_A,
@@ -249,7 +249,7 @@ static void take_records(const struct query *q, const unsigned char *m, int size
 	}
 }
 
-/* Whether these bytes answer q: the same id and, from a server of its own, the same question to the letter. */
+/* Whether this message answers q: it has the same id and, unless multicast, byte for byte the same question. */
 static int answers(const struct query *q, const unsigned char *m, int size)
 {
 	fill_in(q);
@@ -260,7 +260,7 @@ static int answers(const struct query *q, const unsigned char *m, int size)
 					!memcmp(m + HEAD, dns.question + HEAD, dns.size - HEAD));
 }
 
-/* An answer that says "none" settles a family as one with addresses does, unless it was cut short, or multicast. */
+/* An answer without addresses settles its family too, unless it was truncated, or is multicast. */
 static void take_answer(struct query *q, const unsigned char *m, int size)
 {
 	int rcode = dns.multicast ? 0 : m[3] & RCODE, failed = rcode && rcode != NXDOMAIN;
@@ -288,7 +288,7 @@ static void receive(struct query *q, int fd)
 		take_answer(q, m, n);
 }
 
-/* ---- both ---- */
+/* ---- asking ---- */
 
 static void wait_until(msec when)
 {

@@ -1,4 +1,4 @@
-/* escape.c: where escape sequences begin and end, what they ask, and which key they stand for.
+/* escape.c: the parser of escape sequences: where they begin and end, whether they ask, which key they stand for.
  *
  * The grammar is that of ECMA-48 and of the DEC VT500 as Paul Williams drew it (vt100.net/emu), and
  * of xterm's ctlseqs:
@@ -12,8 +12,8 @@
  * is the first half of ST.  Other control characters inside a sequence belong to it.  BEL ends an OSC only.
  * The Linux console's OSC P and OSC R have no terminator (console_codes(4)).
  *
- * C1 controls are recognised in their 7-bit form only: a terminal that speaks UTF-8 takes the bytes
- * 0x80 to 0x9f for parts of characters.
+ * C1 controls are recognised in their 7-bit form only: to a UTF-8 terminal the bytes 0x80 to 0x9f are parts of
+ * characters.
  *
  * Sequences have no limit in xterm; tmux drops those over 1 MB.  Here what is longer than ESCAPE_MAX
  * is text from there on, so that no output stays hidden behind a string that never ends.
@@ -24,14 +24,15 @@
 enum { ENQ = 5, BEL = 7, SO = 14, SI = 15, CAN = 24, SUB = 26, ESC = 27 };
 enum { TEXT, INTRODUCED, PARAMETERS, STRING, STRING_ESC };
 
-/* The control characters that are more than text: ENQ asks, SO and SI change the character set. */
+/* Whether a byte outside of a sequence is text.  Of the control characters ESC begins a sequence, ENQ asks, and SO
+ * and SI change the character set. */
 static int is_text(unsigned char c)
 {
 	return c > ESC || !((1UL << ENQ | 1UL << SO | 1UL << SI | 1UL << ESC) >> c & 1);
 }
 
-/* How many bytes of text these begin with.  A word at a time, as long as it has no byte below 0x20 (Mycroft's
- * test): plain text costs hardly more than memchr(3). */
+/* How many bytes of text these n bytes begin with.  A word without a byte below 0x20 (Mycroft's test) is taken at
+ * once, so plain text costs hardly more than memchr(3). */
 static size_t text_length(const unsigned char *p, size_t n)
 {
 	const unsigned long each = ~0UL / 255;
@@ -53,7 +54,7 @@ static size_t text_length(const unsigned char *p, size_t n)
 	return i;
 }
 
-/* This byte was the last: 1, for step(). */
+/* This byte was the sequence's last; returns 1, for step(). */
 static int finish(struct escape *e, unsigned char final)
 {
 	e->state = TEXT;
@@ -61,14 +62,14 @@ static int finish(struct escape *e, unsigned char final)
 	return 1;
 }
 
-/* Ends it without effect. */
+/* Ends the sequence without effect; returns 1. */
 static int cancel(struct escape *e)
 {
 	*e = (struct escape){.len = e->len};
 	return finish(e, CAN);
 }
 
-/* A digit, or a separator.  Parameters beyond ESCAPE_PARAMS all go to one place behind the others. */
+/* A digit, or a separator (; or :).  Parameters beyond ESCAPE_PARAMS share one element behind the others. */
 static void parameter(struct escape *e, unsigned char c)
 {
 	uint16_t *p = e->param + e->count;
@@ -130,8 +131,8 @@ static int parameters(struct escape *e, unsigned char c)
 	return 0;
 }
 
-/* The number and the questions of an OSC; of kitty's graphics, whether an answer is wanted.  count is 0 up
- * to the first semicolon. */
+/* One byte of a string.  An OSC has a number in front (param[0]) and asks with "?"; kitty's graphics (APC G) ask with
+ * the key i or I, unless q=2 wants no answer.  count is 0 up to the first semicolon. */
 static int string_byte(struct escape *e, unsigned char c)
 {
 	unsigned before = e->last & 255;
@@ -166,7 +167,7 @@ static void begin(struct escape *e)
 	*e = (struct escape){.state = INTRODUCED, .len = 1};
 }
 
-/* One more byte of a sequence: whether it is the last. */
+/* One more byte of a sequence; returns whether it is the last. */
 static int step(struct escape *e, unsigned char c)
 {
 	e->len++;
@@ -268,9 +269,9 @@ int escape_asks(const struct escape *e)
 	return e->asks == 1;
 }
 
-enum { SHIFT = 1, CTRL = 4, LOCKS = 64 | 128, RELEASED = 3 };
+enum { SHIFT = 1, CTRL = 4, LOCKS = 64 | 128, RELEASED = 3 }; /* kitty's modifiers and event type */
 
-/* The byte that a key with these modifiers types in a terminal without such a protocol. */
+/* The byte that a key with these modifiers types in a terminal without a keyboard protocol, or KEY_OTHER. */
 static int key_byte(unsigned code, unsigned shifted, unsigned mods)
 {
 	int letter = code >= 'a' && code <= 'z';
@@ -292,7 +293,7 @@ static int key_byte(unsigned code, unsigned shifted, unsigned mods)
 
 int escape_key(const struct escape *e)
 {
-	/* code : shifted : on another layout ; modifiers : event */
+	/* fields and their parts: code : shifted code : code in the US layout ; modifiers : event type */
 	unsigned v[2][3] = {{0}}, field = 0, sub = 0, mods;
 
 	for (unsigned i = 0; i < e->count; i++) {
@@ -313,6 +314,6 @@ int escape_key(const struct escape *e)
 	if (e->final != 'u')
 		return KEY_OTHER;
 	if ((v[0][0] >= 57358 && v[0][0] <= 57360) || (v[0][0] >= 57441 && v[0][0] <= 57454))
-		return KEY_SILENT; /* locks, modifiers */
+		return KEY_SILENT; /* Caps Lock, Scroll Lock, Num Lock; Shift, Control, Alt ... */
 	return key_byte(v[0][0] > 127 && v[0][2] ? v[0][2] : v[0][0], v[0][1], mods);
 }

@@ -1,4 +1,4 @@
-/* frame.c: the framed wire format, without descriptors.
+/* frame.c: the encoder and decoder of the framed wire format (docs/protocol.md), without descriptors.
  *
  * A frame is the 4-byte header of a uwsgi packet (uWSGI's forkptyrouter plugin) and what follows:
  *
@@ -11,8 +11,8 @@
  *	type 255         reserved           /
  *	type 200-254     size bytes of payload
  *
- * The decoder keeps its place between calls, so frames may be split anywhere.  It hands payloads on
- * in the pieces they come in: nothing is buffered, whatever size a peer announces.
+ * The decoder keeps its state between calls, so frames may be split anywhere.  It returns payloads in the pieces in
+ * which they come: nothing but a header is buffered, whatever size a peer announces.
  */
 #include <string.h>
 #include "libbb.h"
@@ -30,6 +30,7 @@ void frame_head(unsigned char head[FRAME_HEAD], unsigned type, unsigned size)
 	head[3] = type;
 }
 
+/* Takes bytes of a header; returns how many. */
 static size_t head_more(struct frame *f, const unsigned char *data, size_t n)
 {
 	size_t used = 0;

@@ -1,23 +1,25 @@
-/* handshake.c: how a keyed connection begins, before anybody is a client.
+/* handshake.c: the beginning of a keyed connection, before its peer is authenticated.
  *
- *	server: SEND_BANNER (nonce) -> WAIT_HELLO (hello, answers) -> WAIT_PROOF (first record) -> done()
- *	            \                |  \-- no hello, no key ----> LINGERS -> OVER
- *	             \---------------+-- too many, too slow -----> OVER
- *	client: WAIT_BANNER (banner, asks) -> WAIT_ANSWER (answer) -> done()
+ *	server, Noise's responder:
+ *	SEND_BANNER --banner--> WAIT_HELLO --hello, answer--> WAIT_PROOF --first record--> done()
+ *	                            | no hello, another key       | no record of this key
+ *	                            +-----------------------------+--> LINGERING --> OVER
+ *	client, initiator:
+ *	WAIT_BANNER --banner, hello--> WAIT_ANSWER --answer--> done()
+ *	     '-----------------------------'--> failed()
  *
- * A stranger costs the server one of few slots, no session and no process, for ten seconds at most.
- * When all are taken the oldest connection of the address that has most goes, and never the newest:
- * neither silence nor a flood from one address keeps the owner out, who comes from another.  Only the
- * first good record proves that the client has the key and lives, but a good hello proves the key: who
- * sent one goes last.
+ * An unauthenticated peer costs the server one of MAX_PENDING slots, no session and no process, for TIMEOUT ms at most.
+ * When all slots are taken, one connection is evicted: the oldest of the network that has the most.  So neither a flood
+ * from one network nor peers that send nothing keep the owner out, who comes from another.  A connection whose hello
+ * was made with the key is evicted last; only its first record proves that the client is there now and has the key.
  *
- * A hello that is none, or of another key, is answered with nothing but the end of the stream: that is
- * how a client knows it for judged.  Whoever is closed unjudged, for want of a slot_take or of random numbers, is
- * told so first, in a line that cannot be an answer: an answer's first byte is 0.  A reset, or an end that
- * comes before the hello was acknowledged, is no judgement either.
+ * A hello that is none, or was made with another key, is answered with the end of the stream and nothing else: a client
+ * takes that for "wrong key".  A connection that is dropped for another reason (all slots taken, no random numbers)
+ * gets the line `busy` first, which cannot be an answer: the first byte of one is 0.  A reset, or an end of the stream
+ * before the hello was acknowledged, is a lost connection and not "wrong key".
  *
- * The line of a visitor who types before he reads would be lost with a reset (RFC 1122, 4.2.2.13), so what
- * he types is read and dropped for a while; few linger so, in slots of their own.
+ * The banner would be lost with a reset if the peer's input was not read before the close (RFC 1122, 4.2.2.13).  So a
+ * refused connection is LINGERING: its input is read and dropped for a while, in a few slots of its own.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,34 +28,36 @@
 #include "libbb.h"
 
 enum {
-	PENDING = 8,
-	LINGERING = 8,
-	SLOTS = PENDING + LINGERING +
-		 64,          /* and those that are closed, but not buried before the next turn */
-	PATIENCE = 10000,     /* ms */
-	LINGER = 2000,        /* ms, */
-	LINGER_BYTES = 65536, /* and how much is dropped meanwhile */
-	NO_RANDOM = 100,      /* ms between looks whether there is randomness */
-	COMPLAIN = 10000,     /* ms between lines about strangers */
+	MAX_PENDING = 8,
+	MAX_LINGERING = 8,
+	CLOSED = 64, /* connections that are closed, and not yet freed by the loop */
+	SLOTS = MAX_PENDING + MAX_LINGERING + CLOSED,
+	TIMEOUT = 10000,      /* ms for the handshake */
+	LINGER = 2000,        /* ms that input is read and dropped, */
+	LINGER_BYTES = 65536, /* and how many bytes of it */
+	NO_RANDOM = 100,      /* ms between two tries to get random numbers */
+	REPORT_EVERY = 10000, /* ms between two reports, unless verbose */
 };
 
-enum { OVER, SEND_BANNER, WAIT_HELLO, WAIT_PROOF, LINGERS, WAIT_BANNER, WAIT_ANSWER };
+enum { OVER, SEND_BANNER, WAIT_HELLO, WAIT_PROOF, LINGERING, WAIT_BANNER, WAIT_ANSWER };
 
 struct handshake {
 	struct source src; /* first member */
 	struct noise noise;
 	struct queue rx; /* WAIT_PROOF: a part of the first record */
-	msec began, look;
-	unsigned long number; /* in the order of coming */
-	int mode;
-	int drop;           /* LINGERS: so many bytes more */
-	char state, unsaid; /* unsaid: our hello was not taken */
-	unsigned char have; /* bytes of what follows */
-	uint64_t home;
+	msec due;        /* SEND_BANNER: when to try again; else when the state's time is over */
+	unsigned long serial; /* in the order of arrival */
+	int mode;             /* for handshake_result, as is name */
+	int drop_left;        /* LINGERING: how many bytes are still read */
+	char state;
+	char hello_unsent;  /* WAIT_ANSWER: writing the hello failed */
+	unsigned char have; /* how many bytes of banner or hello were read */
+	uint64_t network;   /* net_prefix() */
 	char name[NET_TEXT];
 	union {
 		char banner[NOISE_BANNER];
-		unsigned char hello[NOISE_HELLO]; /* once the banner is a part of the hash */
+		unsigned char hello
+			[NOISE_HELLO]; /* either message; the banner has been mixed into the hash */
 	};
 };
 
@@ -61,24 +65,24 @@ static unsigned char key[NOISE_KEY];
 static struct handshake slots[SLOTS] LARGE;
 static handshake_result *on_done;
 static void (*on_failed)(const char *why);
-static char chatty;
+static char verbose_reports;
 
-/* What a client is told that is closed unjudged. */
+/* The line for a client whose connection is dropped before its key was checked. */
 static const char busy[] = "ptybox: the server is too busy, try again\r\n";
 static const char busy_words[] = "the server is too busy";
-_Static_assert(sizeof busy - 1 <= NOISE_HELLO, "a client reads it instead of an answer");
+_Static_assert(sizeof busy - 1 <= NOISE_HELLO, "the client reads it into s->hello");
 
 void handshake_key(const char *path)
 {
 	psk_read(key, path);
-	if (noise_start())
+	if (noise_self_test())
 		die(1, "-k: this library's curve does not compute");
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
 void handshake_start(int verbose)
 {
-	chatty = verbose;
+	verbose_reports = verbose;
 	random_start();
 }
 
@@ -90,45 +94,41 @@ void handshake_forget(void)
 			noise_close(&s->noise);
 }
 
-/* ---- the ways out ---- */
+/* ---- ends ---- */
 
 static void close_now(struct handshake *s)
 {
 	noise_close(&s->noise);
+	queue_close(&s->rx);
 	loop_close(&s->src);
 	s->state = OVER;
 }
 
-static void complain(const struct handshake *s, const char *why)
+static void report(const struct handshake *s, const char *why)
 {
-	static msec complained;
+	static msec reported;
 
-	if (!chatty && complained && loop_now - complained < COMPLAIN)
+	if (!verbose_reports && reported && loop_now - reported < REPORT_EVERY)
 		return;
-	complained = loop_now;
+	reported = loop_now;
 	warn(s->name, ": ", why);
 }
 
-/* Whoever has the key waits for a record: the frames WELCOME (202), NOTICE (201), AGAIN (109). */
-static void tell_proved(struct handshake *s)
+/* Drops a connection before its key was checked or proved, and sends why: a line, or to a client that expects a record
+ * one with the frames WELCOME (202), NOTICE (201) and AGAIN (109). */
+static void drop_busy(struct handshake *s, const char *why)
 {
-	static const char said[] = "\0\10\0\312ptybox/1"
-				   "\0\26\0\311the server is too busy"
-				   "\0\0\0\155";
+	static const char frames[] = "\0\10\0\312ptybox/1"
+				     "\0\26\0\311the server is too busy"
+				     "\0\0\0\155";
 	unsigned char record[NOISE_RECORD];
 
 	_Static_assert(sizeof busy_words - 1 == 026, "NOTICE");
-	memcpy(record + NOISE_DATA, said, sizeof said - 1);
-	io_write(s->src.fd, record, noise_seal(&s->noise, record, sizeof said - 1));
-}
-
-/* Closed unjudged, and told so; for `why` it is reported. */
-static void turn_away(struct handshake *s, const char *why)
-{
-	complain(s, why);
-	if (s->state == WAIT_PROOF)
-		tell_proved(s);
-	else
+	report(s, why);
+	if (s->state == WAIT_PROOF) {
+		memcpy(record + NOISE_DATA, frames, sizeof frames - 1);
+		io_write(s->src.fd, record, noise_seal(&s->noise, record, sizeof frames - 1));
+	} else
 		io_write(s->src.fd, busy, sizeof busy - 1);
 	close_now(s);
 }
@@ -143,27 +143,28 @@ static void done(struct handshake *s, const unsigned char *first, size_t n)
 {
 	int fd = s->src.fd;
 
-	s->src.fd = -1; /* the client's now */
+	s->src.fd = -1; /* on_done()'s now, not the loop's to close */
 	loop_close(&s->src);
 	s->state = OVER;
 	on_done(fd, s->name, s->mode, &s->noise, first, n);
 	noise_close(&s->noise);
 }
 
-/* ---- too many ---- */
+/* ---- limits ---- */
 
 static int pending(const struct handshake *s)
 {
 	return s->state >= SEND_BANNER && s->state <= WAIT_PROOF;
 }
 
-/* How many come from where this one does; among addresses that have as many their neighbours decide. */
-static int crowd(const struct handshake *s)
+/* How many connections, of the pending or the lingering ones as s is, come from its network.  Those from the networks
+ * around it (net_prefix()) count less than one together, to decide between networks that have as many. */
+static int same_network(const struct handshake *s)
 {
 	int n = 0;
 
 	for (const struct handshake *o = slots; o < slots + SLOTS; o++) {
-		uint64_t differ = o->home ^ s->home;
+		uint64_t differ = o->network ^ s->network;
 
 		if (o->state != OVER && o->state != WAIT_PROOF && pending(o) == pending(s) &&
 			!(differ >> 16))
@@ -172,9 +173,9 @@ static int crowd(const struct handshake *s)
 	return n;
 }
 
-/* Of those that are pending, or of those that linger, the one that has to go: of the crowd the oldest, and
- * not the newest when there is another. */
-static struct handshake *first_to_go(struct handshake *newest)
+/* Which connection is evicted for `newest`, of the pending or the lingering ones as that is: the oldest of the
+ * network that has the most; one in WAIT_PROOF only when there is no other; `newest` itself only when it is alone. */
+static struct handshake *eviction_candidate(struct handshake *newest)
 {
 	struct handshake *first = newest;
 	int most = -1;
@@ -184,8 +185,8 @@ static struct handshake *first_to_go(struct handshake *newest)
 
 		if (s == newest || s->state == OVER || pending(s) != pending(newest))
 			continue;
-		n = s->state == WAIT_PROOF ? 0 : crowd(s);
-		if (n < most || (n == most && (long)(s->number - first->number) > 0))
+		n = s->state == WAIT_PROOF ? 0 : same_network(s);
+		if (n < most || (n == most && (long)(s->serial - first->serial) > 0))
 			continue;
 		most = n;
 		first = s;
@@ -193,6 +194,7 @@ static struct handshake *first_to_go(struct handshake *newest)
 	return first;
 }
 
+/* How many connections are pending, or are lingering. */
 static int count(int are_pending)
 {
 	int n = 0;
@@ -207,10 +209,10 @@ int handshake_pending(void)
 	return count(1) + count(0);
 }
 
-/* ---- randomness ---- */
+/* ---- random numbers ---- */
 
-/* 0, or -1: errno is EAGAIN when there is none yet (early at boot; said once). */
-static int random_or_wait(void *buf, size_t n)
+/* 0; or -1 and errno, EAGAIN when the kernel's generator is not seeded yet (early at boot; reported once). */
+static int random_or_report(void *buf, size_t n)
 {
 	static char asked;
 	int fd;
@@ -221,7 +223,7 @@ static int random_or_wait(void *buf, size_t n)
 		return -1;
 	asked = 1;
 	warn("waiting for the kernel's random numbers");
-	fd = random_wait(); /* sets the kernel to work; we look again and again */
+	fd = random_wait(); /* makes the kernel seed it; the caller tries again later */
 	if (fd >= 0)
 		close(fd);
 	errno = EAGAIN;
@@ -234,31 +236,31 @@ static void send_banner(struct handshake *s)
 {
 	unsigned char nonce[NOISE_NONCE];
 
-	s->look = loop_now + NO_RANDOM;
-	if (random_or_wait(nonce, sizeof nonce)) {
+	s->due = loop_now + NO_RANDOM;
+	if (random_or_report(nonce, sizeof nonce)) {
 		if (errno != EAGAIN)
-			turn_away(s, "no random numbers");
+			drop_busy(s, "no random numbers");
 		return;
 	}
 	noise_banner(s->banner, nonce);
-	s->began = loop_now;
+	s->due = loop_now + TIMEOUT;
 	s->state = WAIT_HELLO;
 	if (io_write(s->src.fd, s->banner, sizeof s->banner) != (ssize_t)sizeof s->banner)
 		close_now(s);
 }
 
-/* Our side ends; what still comes from the other is dropped.  The oldest that linger make room. */
+/* Refuses a connection: ends the stream, and reads and drops input.  Too many such connections evict the oldest. */
 static void linger(struct handshake *s, const char *why)
 {
-	complain(s, why);
+	report(s, why);
 	noise_close(&s->noise);
-	s->state = LINGERS;
-	s->began = loop_now;
-	s->drop = LINGER_BYTES;
+	s->state = LINGERING;
+	s->due = loop_now + LINGER;
+	s->drop_left = LINGER_BYTES;
 	if (shutdown(s->src.fd, SHUT_WR))
 		close_now(s);
-	else if (count(0) > LINGERING)
-		close_now(first_to_go(s));
+	else if (count(0) > MAX_LINGERING)
+		close_now(eviction_candidate(s));
 }
 
 static void drop_input(struct handshake *s)
@@ -266,14 +268,14 @@ static void drop_input(struct handshake *s)
 	static char buf[4096] LARGE;
 	ssize_t n = io_read(s->src.fd, buf, sizeof buf);
 
-	s->drop -= n;
-	if (n < 0 || s->drop <= 0)
+	s->drop_left -= n;
+	if (n < 0 || s->drop_left <= 0)
 		close_now(s);
 }
 
-/* What there is of the handshake's message: 1 all of it, 0 not yet, -1 over (errno; EPROTO it is none).
- * Nothing may follow before it is answered, so the read takes nothing of what does. */
-static int hello_come(struct handshake *s)
+/* Reads a message of the handshake into s->hello: 1 complete, 0 not yet, -1 and errno (0 at the end of file, EPROTO
+ * when it is no such message).  Never reads beyond it: the bytes behind it belong to the next message. */
+static int read_message(struct handshake *s)
 {
 	ssize_t n = io_read(s->src.fd, s->hello + s->have, NOISE_HELLO - s->have);
 
@@ -287,19 +289,19 @@ static int hello_come(struct handshake *s)
 static void receive_hello(struct handshake *s)
 {
 	unsigned char random[NOISE_KEY], answer[NOISE_HELLO];
-	int come;
+	int complete;
 
-	if (!s->have) /* who says nothing costs no hash either */
+	if (!s->have) /* not before: a client that sends nothing costs no hash */
 		noise_begin(&s->noise, key, s->banner, sizeof s->banner);
-	come = hello_come(s);
-	if (come < 0 && errno == EPROTO)
+	complete = read_message(s);
+	if (complete < 0 && errno == EPROTO)
 		linger(s, "no ptyattach, or without a key");
-	else if (come < 0)
+	else if (complete < 0)
 		close_now(s);
-	else if (!come)
+	else if (!complete)
 		return;
-	else if (random_or_wait(random, sizeof random))
-		turn_away(s, "no random numbers");
+	else if (random_or_report(random, sizeof random))
+		drop_busy(s, "no random numbers");
 	else if (noise_respond(&s->noise, random, s->hello, answer))
 		linger(s, "another key, or no ptyattach");
 	else if (io_write(s->src.fd, answer, sizeof answer) != (ssize_t)sizeof answer)
@@ -311,7 +313,7 @@ static void receive_hello(struct handshake *s)
 static void receive_proof(struct handshake *s)
 {
 	unsigned char *record;
-	ssize_t size = wire_gather(s->src.fd, &s->noise, &s->rx, &record), n;
+	ssize_t size = wire_read_record(s->src.fd, &s->noise, &s->rx, &record), n;
 
 	if (!size)
 		return;
@@ -326,8 +328,8 @@ static void receive_proof(struct handshake *s)
 
 /* ---- the client ---- */
 
-/* Whether these are the words of a server that closes us unjudged, or may become them; then it has failed. */
-static int turned_away(struct handshake *s)
+/* Whether the bytes read are `busy` or its beginning; when it is complete the handshake has failed. */
+static int is_busy_line(struct handshake *s)
 {
 	size_t n = s->have < sizeof busy - 1 ? s->have : sizeof busy - 1;
 
@@ -338,12 +340,12 @@ static int turned_away(struct handshake *s)
 	return 1;
 }
 
-/* A server that was too busy, or went away, may have reset what we send: its words can be read all the same. */
-static void ask(struct handshake *s)
+/* When writing the hello fails the server has closed, and may have sent a line before: it is read all the same. */
+static void send_hello(struct handshake *s)
 {
 	unsigned char random[NOISE_KEY], hello[NOISE_HELLO];
 
-	if (random_or_wait(random, sizeof random)) {
+	if (random_or_report(random, sizeof random)) {
 		failed(s, "no random numbers yet");
 		return;
 	}
@@ -351,12 +353,12 @@ static void ask(struct handshake *s)
 	noise_initiate(&s->noise, random, hello);
 	s->state = WAIT_ANSWER;
 	s->have = 0;
-	s->unsaid = io_write(s->src.fd, hello, sizeof hello) != (ssize_t)sizeof hello;
+	s->hello_unsent = io_write(s->src.fd, hello, sizeof hello) != (ssize_t)sizeof hello;
 }
 
-/* Whether these are the words of a server that refuses everybody from our address ("ptyshim: ..."), or may become
- * them; then it has failed. */
-static int refused(struct handshake *s)
+/* Whether the bytes read are the line with which a server refuses this client's address ("ptyshim: ..."), or its
+ * beginning; when the line is complete the handshake has failed with its words. */
+static int is_refusal_line(struct handshake *s)
 {
 	static char words[NOISE_BANNER + 1];
 	const char *at = memchr(s->banner, ' ', s->have), *end = memchr(s->banner, '\r', s->have);
@@ -377,70 +379,61 @@ static int refused(struct handshake *s)
 static void read_banner(struct handshake *s)
 {
 	ssize_t n = io_read(s->src.fd, s->banner + s->have, NOISE_BANNER - s->have);
-	int come;
+	int complete;
 
 	if (n < 0) {
 		failed(s, errno ? msg_errno() : "closed before it said anything");
 		return;
 	}
 	s->have += n;
-	come = noise_banner_check(s->banner, s->have);
-	if (come > 0)
-		ask(s);
-	else if (come < 0 && !turned_away(s) && !refused(s))
+	complete = noise_banner_check(s->banner, s->have);
+	if (complete > 0)
+		send_hello(s);
+	else if (complete < 0 && !is_busy_line(s) && !is_refusal_line(s))
 		failed(s, "not a keyed port");
 }
 
-/* Of the end of the stream instead of an answer.  Only a server that has read our hello, and nothing is
- * left of it on the way, has judged it. */
-static const char *why_over(const struct handshake *s)
-{
-	if (errno)
-		return msg_errno();
-	if (s->have || s->unsaid || sock_unsent(s->src.fd))
-		return "connection lost";
-	return "wrong key: the server has another";
-}
-
+/* The end of the stream instead of an answer means another key, provided that the whole hello was acknowledged. */
 static void receive_answer(struct handshake *s)
 {
-	int come = hello_come(s);
+	int complete = read_message(s);
 
-	if (come < 0 && errno != EPROTO)
-		failed(s, why_over(s));
-	else if (come < 0 && !turned_away(s))
+	if (complete < 0 && !errno)
+		failed(s, s->have || s->hello_unsent || sock_unsent(s->src.fd) ?
+				  "connection lost" :
+				  "wrong key: the server has another");
+	else if (complete < 0 && errno != EPROTO)
+		failed(s, msg_errno());
+	else if (complete < 0 && !is_busy_line(s))
 		failed(s, "no ptybox, or tampered with");
-	else if (come > 0 && noise_finish(&s->noise, s->hello))
+	else if (complete > 0 && noise_finish(&s->noise, s->hello))
 		failed(s, "wrong key, or tampered with");
-	else if (come > 0)
+	else if (complete > 0)
 		done(s, 0, 0);
 }
 
-/* ---- turn by turn ---- */
+/* ---- both sides ---- */
 
 static unsigned want(struct source *src, msec *due)
 {
 	const struct handshake *s = (struct handshake *)src;
 
-	if (s->state == SEND_BANNER)
-		due_at(due, s->look);
-	else
-		due_at(due, s->began + (s->state == LINGERS ? LINGER : PATIENCE));
+	due_at(due, s->due);
 	return s->state == SEND_BANNER ? 0 : LOOP_READ;
 }
 
-static void clock_ready(struct handshake *s)
+static void timer(struct handshake *s)
 {
 	if (s->state == SEND_BANNER)
 		send_banner(s);
-	else if (s->state == LINGERS)
+	else if (s->state == LINGERING)
 		close_now(s);
 	else if (s->state == WAIT_BANNER)
 		failed(s, "no keyed port answers");
 	else if (s->state == WAIT_ANSWER)
 		failed(s, "silent for too long");
 	else {
-		complain(s, "silent for too long");
+		report(s, "silent for too long");
 		close_now(s);
 	}
 }
@@ -449,20 +442,15 @@ static void ready(struct source *src, unsigned what)
 {
 	static void (*const step[])(struct handshake *) = {[WAIT_HELLO] = receive_hello,
 		[WAIT_PROOF] = receive_proof,
-		[LINGERS] = drop_input,
+		[LINGERING] = drop_input,
 		[WAIT_BANNER] = read_banner,
 		[WAIT_ANSWER] = receive_answer};
 	struct handshake *s = (struct handshake *)src;
 
 	if (what & LOOP_TIME)
-		clock_ready(s);
+		timer(s);
 	else
 		step[(int)s->state](s);
-}
-
-static void freed(struct source *src)
-{
-	queue_close(&((struct handshake *)src)->rx);
 }
 
 static struct handshake *slot_take(int fd, int state)
@@ -476,10 +464,10 @@ static struct handshake *slot_take(int fd, int state)
 		close(fd);
 		return 0;
 	}
-	*s = (struct handshake){.src = {.fd = fd, .want = want, .ready = ready, .freed = freed}};
+	*s = (struct handshake){.src = {.fd = fd, .want = want, .ready = ready}};
 	s->state = state;
-	s->began = loop_now;
-	s->number = number++;
+	s->due = loop_now + TIMEOUT;
+	s->serial = number++;
 	loop_add(&s->src);
 	return s;
 }
@@ -493,12 +481,12 @@ void handshake_respond(
 	on_done = then;
 	if (!s)
 		return;
-	s->home = net_home(peer);
+	s->network = net_prefix(peer);
 	t = (struct text){s->name, s->name + sizeof s->name - 1};
 	text_str(&t, name);
 	s->mode = mode;
-	if (count(1) > PENDING)
-		turn_away(first_to_go(s), "turned away: too many at once");
+	if (count(1) > MAX_PENDING)
+		drop_busy(eviction_candidate(s), "turned away: too many at once");
 	send_banner(s);
 }
 

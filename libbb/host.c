@@ -1,12 +1,13 @@
-/* host.c: a host's addresses, wherever its name is known.
+/* host.c: the addresses of a host name.
  *
  *	/etc/hosts -> NAME.local: multicast DNS, then the name servers
  *	           -> others: the name servers of resolv.conf(5), with its search domains
  *
- * What libc's getaddrinfo() would do, without its heap, stdio and sorting.  Blocks: for a process of its own.
+ * This is what getaddrinfo(3) does, without libc's heap, stdio and sorting.  It blocks, and so runs in a child
+ * process.
  *
- * All name servers are asked at once, `attempts` times in `timeout` seconds: nobody who waits for a terminal
- * wants to wait for one server after the other.
+ * All name servers are asked at once, `attempts` times in `timeout` seconds, not one after the other: a person waits
+ * for the terminal.
  *
  * config NAMES y host names (ptyattach) and names of interfaces; without it hosts and scopes are numeric
  */
@@ -18,10 +19,8 @@
 #include "libbb.h"
 
 enum { SERVERS = 3, SEARCH = 1024, WORD = 300 };
-enum {
-	PATIENCE = 1000,
-	LONGEST = 30000
-}; /* ms: for the other family; after that no more domains are tried */
+/* ms: wait so long for the second family; try no more search domains after so long. */
+enum { PATIENCE = 1000, LONGEST = 30000 };
 
 static struct dns_addresses found LARGE;
 
@@ -29,9 +28,9 @@ static struct dns_addresses found LARGE;
 
 static struct {
 	int fd;
-	int next; /* the byte to come; -1 at the end */
+	int next; /* the next byte; -1 at the end */
 	unsigned char *at, *end, buf[512];
-	char word[WORD]; /* cut when it was longer: longer than any name is */
+	char word[WORD]; /* the last word; cut if it was longer, which no name is */
 } file LARGE;
 
 static void next_byte(void)
@@ -53,7 +52,7 @@ static int file_open(const char *path)
 	return file.fd < 0 ? -1 : 0;
 }
 
-/* The next word of this line is in file.word; 0 when there is none.  A comment is none. */
+/* Reads the next word of this line into file.word: its length, 0 at the end of the line or before a comment. */
 static int next_word(void)
 {
 	int n = 0;
@@ -70,7 +69,7 @@ static int next_word(void)
 	return n;
 }
 
-/* 0 after the last line; then the file is closed. */
+/* Goes to the next line: 1; or 0 after the last one, and closes the file. */
 static int next_line(void)
 {
 	while (next_word())
@@ -126,7 +125,7 @@ static void options(void)
 	}
 }
 
-/* The last list in the file counts; a domain that does not fit is left out. */
+/* Each list of search domains replaces the one before; a domain that does not fit is left out. */
 static void search(void)
 {
 	char *at = conf.search, *end = conf.search + SEARCH;
@@ -166,7 +165,7 @@ static void configure(void)
 
 /* ---- the name servers ---- */
 
-/* A name that is too long with its search domain has no address. */
+/* Asks the name servers; a name that is too long, with its search domain, has no address. */
 static int ask(const char *name)
 {
 	if (dns_begin(&found, name, 0))
@@ -188,7 +187,8 @@ static void note(int *result, int now)
 		*result = now;
 }
 
-/* As it is when it has ndots dots, else in the search domains first.  One that fails is passed over. */
+/* Asks for the name as it is first, if it has ndots dots, else in the search domains first.  A domain for which the
+ * servers fail is skipped. */
 static int ask_servers(const char *host)
 {
 	int dots = 0, as_it_is, result = DNS_ANSWERED;
@@ -220,7 +220,7 @@ static int ask_servers(const char *host)
 	return result;
 }
 
-/* ---- all of it ---- */
+/* ---- in order ---- */
 
 static int is_local(const char *host)
 {
@@ -230,7 +230,7 @@ static int is_local(const char *host)
 	return n > end && !strncasecmp(host + n - end, local, end);
 }
 
-/* The reason why there may be no address. */
+/* Asks by DNS or multicast DNS; returns the reason to report if no address was found. */
 static const char *from_network(const char *host)
 {
 	static const char *const why[] = {
@@ -248,7 +248,7 @@ static const char *from_network(const char *host)
 	return "nobody answers to this name on the network";
 }
 
-/* Whether the kernel knows a way there; no packet is sent. */
+/* Whether the kernel has a route to the address; no packet is sent. */
 static int has_route(const union sock_name *n)
 {
 	int fd = socket(n->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -258,7 +258,7 @@ static int has_route(const union sock_name *n)
 	return !bad;
 }
 
-/* The families in turn, IPv6 first (RFC 8305, 4), of those that have a route, or have none. */
+/* Appends the addresses with a route, or those without, the families in turn, IPv6 first (RFC 8305, 4). */
 static void take_turns(struct sock_names *names, unsigned port, int routed)
 {
 	for (int i = 0; i < SOCK_NAMES; i++)

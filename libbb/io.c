@@ -1,14 +1,14 @@
-/* io.c: the one place that knows EINTR, EAGAIN and end of file.
+/* io.c: descriptors: reading, writing, passing and closing them, and files by name.
  *
- * Every transfer has three answers: >0 bytes moved, 0 not now, -1 over (errno says why; 0 means
- * end of file).  Every descriptor this program opens is close-on-exec, and 0-2 are always taken,
- * so that no socket ever becomes somebody's stderr.
+ * Only this file handles EINTR, EAGAIN and the end of file: a transfer returns >0 for bytes, 0 for "would block", -1
+ * for an error (errno) or the end (errno is 0).  All descriptors that the program opens are close-on-exec, and 0-2
+ * are always open, so that no socket becomes the standard error of a command.
  *
- * Files that are made or removed by name (sockets, the pid file, a key) stand in a directory where somebody else
- * may write.  He can put a symbolic link in the place of any part of a path between two system calls that name
- * it.  So the directory is entered, once, and then only the name in it is used: a relative name is looked up in
- * the working directory, wherever that is called by now.  There are no *at() calls for bind(2) and connect(2), and
- * /proc/self/fd may not be there.
+ * Files that are created or removed by name (sockets, the pid file, a key) may stand in a directory that other users
+ * can write to.  Such a user can replace any part of a path by a symbolic link between two system calls.  So the
+ * directory is entered once (io_enter()), and then only the name in it is used, which the kernel looks up in the
+ * working directory, wherever that has been moved.  bind(2) and connect(2) have no *at() variants, and /proc/self/fd
+ * may be missing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "libbb.h"
 
+/* The contract of io_read() for the return value of a system call. */
 static ssize_t answer(ssize_t n)
 {
 	if (n > 0)
@@ -73,7 +74,8 @@ int io_write_all(int fd, const char *s, size_t n)
 	return 0;
 }
 
-/* Not libc's where its struct msghdr is the kernel's but for zeros: that copies, and has 500 bytes. */
+/* sendmsg(2) or recvmsg(2).  On 64-bit systems libc's struct msghdr differs from the kernel's in padding only, which
+ * is zero here; libc's functions copy it, and take 500 bytes. */
 static ssize_t message(int out, int fd, struct msghdr *h, int flags)
 {
 #ifdef __LP64__
@@ -143,7 +145,7 @@ int io_pipe(int fd[2])
 
 int io_descriptors(int n)
 {
-	int fd = n > 0 ? dup(0) : -1, left = n <= 0; /* nothing is executed meanwhile */
+	int fd = n > 0 ? dup(0) : -1, left = n <= 0; /* no command starts meanwhile */
 
 	if (fd >= 0) {
 		left = io_descriptors(n - 1);
@@ -156,7 +158,7 @@ static int null_open(void)
 {
 	int null = open("/dev/null", O_RDWR);
 
-	if (null < 0) /* no /dev yet: a descriptor that does nothing will do as well */
+	if (null < 0) /* no /dev */
 		null = open("/", O_PATH);
 	return null;
 }
@@ -173,7 +175,7 @@ void io_fill_012(void)
 {
 	int fd;
 
-	do /* each gets the lowest number that is free */
+	do /* open(2) returns the lowest free number */
 		fd = null_open();
 	while (fd >= 0 && fd < 3);
 	close(fd);
@@ -230,14 +232,14 @@ void io_close_from(int first)
 #endif
 	if (io_numbers("/proc/self/fd", close_one, &first) >= 0)
 		return;
-	/* they may be above a limit that was lowered later, but not above the one it can be raised to */
+	/* descriptors may be above the soft limit, if that was lowered later, but not above the hard one */
 	if (!prlimit(0, RLIMIT_NOFILE, 0, &limit) && limit.rlim_max < max)
 		max = limit.rlim_max;
 	for (int fd = first; fd < (int)max; fd++)
 		close(fd);
 }
 
-/* What can be searched only, and not read, takes Linux 3.5 to return to (fchdir(2)). */
+/* A directory without read permission can be returned to since Linux 3.5 (O_PATH in open(2)). */
 static int open_here(void)
 {
 	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -279,7 +281,7 @@ void io_leave(int back)
 	int saved = errno;
 
 	if (back >= 0 && fchdir(back))
-		errno = saved; /* it could be entered a moment ago; nothing that follows is relative */
+		errno = saved; /* a failure has no effect: no relative name is used after this */
 	close(back);
 	errno = saved;
 }

@@ -19,126 +19,139 @@
 
 #define VERSION "0.1"
 
-/* Stands behind all small variables, so that these share few pages; its own are touched when used. */
+/* For large static buffers: they come last in .bss, so that the small variables share few pages of memory. */
 #define LARGE __attribute__((section(".bss.~large")))
 
 /* ==== msg.c: messages and text ==== */
 
-/* Text being built in the caller's buffer; what does not fit is left out.  No NUL is written. */
+/* Text that is being built in the caller's buffer; what does not fit is left out.  No NUL is written. */
 struct text {
 	char *at, *end;
 };
 
-extern const char *msg_applet;    /* the name every message begins with */
-extern void (*msg_cleanup)(void); /* die() calls it first: restore the terminal, remove files */
+extern const char *msg_applet; /* the name that every message begins with */
+/* die() calls it first, unless it is 0: restores the terminal, removes files. */
+extern void (*msg_cleanup)(void);
 
+/* Append a string; a decimal number; a number in lower-case hexadecimal. */
 void text_str(struct text *t, const char *s);
 void text_num(struct text *t, unsigned long n);
-/* In lower-case hexadecimal. */
 void text_hex(struct text *t, unsigned long n);
 
-/* How many bytes the character at s has, of at most n (UTF-8, RFC 3629); 0: it is a control character (C0, DEL,
- * C1) or no UTF-8, and nothing for a terminal. */
+/* The length of the character at s, which has n bytes (UTF-8, RFC 3629); 0 when it is a control character (C0, DEL, C1)
+ * or no UTF-8, and so must not be written to a terminal. */
 size_t text_char(const char *s, size_t n);
-/* Drops from n bytes all that text_char() does not take, in place: how many are left. */
+/* Removes from n bytes in place whatever text_char() refuses; returns how many are left. */
 size_t text_clean(char *s, size_t n);
 
-/* One line on stderr in one write: "applet: " and the strings, each cut at 200 bytes, without control
- * characters.  Keeps errno. */
+/* Writes one line to standard error with one write(2): "applet: " and the strings, each cut at 200 bytes, without
+ * control characters.  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
-/* The cleanup, the same, then _exit(status). */
+/* Calls msg_cleanup, writes such a line, and ends the process with this status. */
 #define die(status, ...) msg_die(status, __VA_ARGS__, (char *)0)
 _Noreturn void msg_die(int status, const char *first, ...);
-/* The system's words for errno; without WORDS its number, until the next call. */
+/* The system's words for errno (strerror(3)); if built without WORDS "error N".  Valid until the next call. */
 const char *msg_errno(void);
 
 /* ==== ring.c: the last bytes of a stream; bytes that wait for a descriptor ==== */
 
 struct ring {
 	unsigned char *buf;
-	size_t size, at;
-	uint64_t head; /* bytes ever put */
+	size_t size;
+	size_t at;     /* where in buf the next byte goes */
+	uint64_t head; /* the position of the next byte: how many were ever put */
 };
 
-/* Maps size bytes; -1 and errno when there is no memory. */
+/* Maps size bytes: 0, or -1 and errno when there is no memory. */
 int ring_open(struct ring *r, size_t size);
 void ring_close(struct ring *r);
-/* The first position still kept. */
+/* The position of the oldest byte that is kept. */
 uint64_t ring_oldest(const struct ring *r);
-/* How many bytes can be put before a reader at this position (not before the oldest) loses one. */
+/* How many bytes can be put before a reader at this position, which is not before the oldest, loses one. */
 size_t ring_room(const struct ring *r, uint64_t reader);
-/* Where the next bytes go; *n is lowered to what fits there in one piece.  Then ring_put(). */
+/* Where the next bytes go, for the caller to write; *n is lowered to how many fit there in one piece.  ring_put() then
+ * appends the first n of them. */
 unsigned char *ring_space(const struct ring *r, size_t *n);
 void ring_put(struct ring *r, size_t n);
-/* A copy of n bytes, at most the ring's size. */
+/* Appends a copy of n bytes, at most the ring's size. */
 void ring_copy(struct ring *r, const void *data, size_t n);
-/* The byte put last; of an empty stream a newline. */
+/* The byte that was put last; a newline when none was. */
 int ring_last(const struct ring *r);
-/* At most max bytes from pos (not before the oldest) on, in place: how many parts, 0 to 2. */
+/* At most max bytes from position pos on, which is not before the oldest, in place: sets 0 to 2 parts, and returns how
+ * many. */
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2]);
 
-/* Begins at the start of the buffer again; only when nobody needs what was put. */
+/* The next byte goes to the beginning of the buffer again; only when no reader needs the bytes that were put. */
 void ring_rewind(struct ring *r);
-/* The same, and its memory goes back until it is used again. */
+/* ring_rewind(), and gives the memory back to the system until it is used again. */
 void ring_release(struct ring *r);
 
 enum { QUEUE_SIZE = 65536 };
 
+/* All zero: empty. */
 struct queue {
 	unsigned char *buf; /* mapped while len > 0 */
-	unsigned off, len;
+	unsigned off, len;  /* the bytes that wait */
 };
 
+/* How many bytes can be put. */
 size_t queue_room(const struct queue *q);
-/* Copies n bytes to the end; -1 and nothing kept when there is no room or no memory. */
+/* Appends a copy of n bytes: 0, or -1 and nothing is appended when there is no room or no memory. */
 int queue_put(struct queue *q, const void *data, size_t n);
-/* The len bytes that wait; queue_take() forgets the first n of them. */
+/* The first of the q->len bytes that wait. */
 const unsigned char *queue_data(const struct queue *q);
+/* Removes the first n of them. */
 void queue_take(struct queue *q, size_t n);
+/* Removes all of them. */
 void queue_close(struct queue *q);
 
 /* ==== io.c: descriptors ==== */
 
-/* >0 bytes moved; 0 not now; -1 over: errno, or 0 at end of file. */
+/* read(2), write(2), writev(2): >0 how many bytes; 0 would block, or was interrupted; -1 and errno, which is 0 at the
+ * end of file. */
 ssize_t io_read(int fd, void *buf, size_t n);
 ssize_t io_write(int fd, const void *buf, size_t n);
 ssize_t io_writev(int fd, const struct iovec *v, int count);
-/* Writes what the queue holds, as far as it goes now. */
+/* io_write() of what the queue holds, and removes what was written. */
 ssize_t io_flush(int fd, struct queue *q);
-/* All of it or -1; waits for a descriptor that does not block. */
+/* Writes all n bytes: 0, or -1 and errno.  Blocks, whether or not the descriptor does. */
 int io_write_all(int fd, const char *s, size_t n);
-int io_pipe(int fd[2]); /* close-on-exec */
-/* Whether so many descriptors more can be opened by this process (RLIMIT_NOFILE, getrlimit(2)); another one
- * may still be told ENFILE. */
+/* pipe2(2), close-on-exec. */
+int io_pipe(int fd[2]);
+/* Whether this process can open n more descriptors (RLIMIT_NOFILE, getrlimit(2)); the system's limit (ENFILE) is not
+ * checked. */
 int io_descriptors(int n);
 enum { IO_PASSED = 2 };
-/* Sends n bytes and count descriptors (0 to IO_PASSED) through a unix socket (unix(7), SCM_RIGHTS): 0, or -1
- * and errno.  The sender keeps his. */
+/* Sends n bytes and count descriptors (0 to IO_PASSED) through a unix socket (unix(7), SCM_RIGHTS): 0, or -1 and errno.
+ * They stay open here. */
 int io_pass(int fd, const void *data, size_t n, const int *fds, int count);
-/* Waits for just such n bytes: 0 and IO_PASSED descriptors, close-on-exec, -1 where there is none; or -1 and
- * errno, which is 0 at the end of file, and EMFILE when some found no place, then all are closed. */
+/* Receives what io_pass() has sent; blocks if the socket does.  0, and IO_PASSED descriptors in fds, close-on-exec,
+ * -1 where none was sent; or -1 and errno, 0 at the end of file, EMFILE when descriptors were lost (then the others
+ * are closed). */
 int io_passed(int fd, void *data, size_t n, int *fds);
-/* Makes fd the null device, or something as harmless where there is no /dev. */
+/* Makes fd /dev/null, or where that is missing an O_PATH descriptor, for which every read and write fails. */
 void io_null(int fd);
-/* PID 1 may start with 0-2 closed: they are filled first, or a socket becomes stderr. */
+/* Opens those of 0-2 that are closed (for PID 1 they may be), as io_null() does: else a socket might become standard
+ * error. */
 void io_fill_012(void);
-/* Calls each() for every entry of a directory that is a number (of processes, descriptors) until it returns 1;
- * whether it did, or -1 and errno.  Not for the directory's own descriptor. */
+/* Calls each(n, of) for every entry of a directory that is a number (/proc, /proc/self/fd), but for the directory's own
+ * descriptor, until it returns 1: whether it did, or -1 and errno when the directory cannot be opened. */
 int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of);
-/* close_range(2); before Linux 5.9 one by one, as /proc/self/fd has them, or all there can be. */
+/* Closes all descriptors from `first` on: close_range(2); before Linux 5.9 those in /proc/self/fd, without /proc
+ * every number there can be. */
 void io_close_from(int first);
-/* A file, whatever its name is by now; ino 0: none. */
+/* The identity of a file, whatever its name; ino is 0 for none. */
 struct file_id {
 	dev_t dev;
 	ino_t ino;
 };
-/* Makes the directory of path the working directory, and returns the name in it (a part of path).  Whoever uses only
- * that name until io_leave() works in one directory, though somebody swaps a part of the path meanwhile.
- * 0 and errno when that directory cannot be entered, or path has no name behind the last slash (EISDIR); then
- * nothing has changed.  back may be 0: never to return. */
+/* Makes the directory of path the working directory, and returns the name in it, which is a part of path.  All system
+ * calls with that name until io_leave(*back) work in the same directory, even if a part of path is replaced
+ * meanwhile.  0 and errno when the directory cannot be entered, or when path ends in a slash (EISDIR): then nothing
+ * has changed.  back may be 0, if the process never returns. */
 const char *io_enter(const char *path, int *back);
-/* Returns to where io_enter() was called; keeps errno. */
+/* Makes the working directory before io_enter() the working directory again; keeps errno. */
 void io_leave(int back);
 /* Whether name in the working directory is this file (a symbolic link is not followed). */
 int io_is_file(const char *name, const struct file_id *id);
@@ -146,44 +159,48 @@ int io_is_file(const char *name, const struct file_id *id);
 /* ==== opt.c: options and numbers ==== */
 
 struct opt {
-	char **argv;       /* the next word; after the last option the first argument */
-	const char *spec;  /* getopt(3) style */
-	const char *value; /* of the option just returned, when it takes one */
-	const char *at;
-	char name[3]; /* "-x", for messages */
+	char **argv;      /* the next word; after the last option the first argument */
+	const char *spec; /* as getopt(3) has it: letters, a colon behind those that take a value */
+	const char *value; /* of the option that was returned last, if it takes one */
+	const char *at;    /* the next letter of several in one word */
+	char name[3];      /* "-x", for messages */
 };
 
-/* The next option letter, -1 after the last; dies with a line that names the option at fault. */
+/* The next option's letter, -1 after the last; dies when it is unknown or has no value. */
 int opt_next(struct opt *o);
-/* The option's value as a number in [min, max], or dies; octal; with suffix k or m; ROWSxCOLS. */
+/* The option's value, or dies with a line that names it: a decimal number from min to max; an octal one; a number of
+ * bytes, with k or m for KiB or MiB; ROWSxCOLS. */
 unsigned long opt_num(const struct opt *o, unsigned long min, unsigned long max);
 unsigned long opt_octal(const struct opt *o, unsigned long max);
 unsigned long opt_size(const struct opt *o, unsigned long min, unsigned long max);
 void opt_window(const struct opt *o, struct winsize *w);
-/* Digits only, up to max, all of s; 0 or -1. */
+/* The number that s is, in digits only: 0, or -1 when it is none or over max. */
 int num_parse(const char *s, unsigned base, unsigned long max, unsigned long *n);
 
 /* ==== addr.c: the ADDR grammar ==== */
 
-enum { ADDR_TCP, ADDR_UNIX, ADDR_FD, ADDR_STDIN }; /* the last two: a server was given it */
+/* The last two are inherited sockets, for servers only. */
+enum { ADDR_TCP, ADDR_UNIX, ADDR_FD, ADDR_STDIN };
 enum { ADDR_HOST_MAX = 255, ADDR_PATH_MAX = 107 };
 
 struct addr {
 	const char *text; /* as typed; the rest points into it */
-	const char *host; /* 0: PORT alone */
+	const char
+		*host; /* not NUL-terminated; 0: PORT alone, every interface or the loopback ones */
 	size_t host_len;
-	unsigned short port; /* ADDR_FD, and after inherit_socket() both of them: the descriptor */
-	char kind, ipv6;     /* ipv6: the host stood in brackets */
+	unsigned short
+		port;    /* of ADDR_FD, and of both kinds after inherit_socket(), the descriptor */
+	char kind, ipv6; /* ipv6: the host stood in brackets */
 };
 
-/* 0, or -1 when text is no address. */
+/* Parses text, which must stay where it is: 0, or -1 when it is no address. */
 int addr_parse(struct addr *a, const char *text);
-/* The same, or dies; also when a unix path does not fit into sockaddr_un (unix(7)). */
+/* The same, but dies when it is no address, or a unix path too long for sockaddr_un (unix(7)). */
 void addr_get(struct addr *a, const char *text);
 
 /* ==== loop.c: the only select() ==== */
 
-typedef long long msec; /* CLOCK_MONOTONIC */
+typedef long long msec; /* milliseconds, or a time of CLOCK_MONOTONIC in milliseconds */
 #define NEVER ((msec)1 << 62)
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_TIME = 4 };
@@ -192,178 +209,203 @@ enum { LOOP_MAX = 1024 }; /* FD_SETSIZE; musl's FD_SET does not check it */
 struct source {
 	struct source *next; /* the loop's */
 	int fd;              /* -1: deadlines only */
-	/* LOOP_READ | LOOP_WRITE it could use now; lowers *due to its next deadline. */
+	/* Which of LOOP_READ and LOOP_WRITE the source can use now; lowers *due to its next deadline.  No side
+	 * effects. */
 	unsigned (*want)(struct source *s, msec *due);
-	/* One step; exactly one LOOP_ bit is set. */
+	/* Does one step: reads, writes, or handles a deadline, as the one LOOP_ bit in `what` says. */
 	void (*ready)(struct source *s, unsigned what);
-	void (*freed)(struct source *s); /* after its fd was closed; may be 0 */
-	msec due;
-	char closed, last; /* last: served after the others (listening sockets) */
-	char linked;       /* from loop_add() until it is buried: its memory is in use */
+	/* Called after fd was closed, when the source is no longer the loop's; may be 0. */
+	void (*freed)(struct source *s);
+	msec due;    /* the loop's: from the last want() */
+	char closed; /* loop_close() was called */
+	char last;   /* is served after the others, as listening sockets are */
+	char linked; /* from loop_add() until it is freed: the memory is in use */
 };
 
-extern msec loop_now; /* read once a turn */
-/* Reads it anew, for a process that waits outside the loop. */
+extern msec loop_now; /* the time of this turn */
+/* Reads the clock into loop_now, for a process that waits outside the loop. */
 void loop_clock(void);
 
+/* Lowers *due to `when`. */
 static inline void due_at(msec *due, msec when)
 {
 	if (when < *due)
 		*due = when;
 }
 
-/* No descriptor that is opened from here on is too high for select(); *before is what RLIMIT_NOFILE was.  What was
- * inherited is for the caller to close first. */
+/* Lowers RLIMIT_NOFILE to LOOP_MAX, so that no descriptor that is opened later is too high for select(); *before is
+ * the old limit, for setrlimit(2) in children.  Inherited descriptors must have been closed. */
 void loop_limit(struct rlimit *before);
-/* s stays the caller's and must live until it is buried.  A descriptor that select() cannot take ends the program. */
+/* Adds a source, whose memory is the caller's and must stay until it is freed (s->linked); dies when its descriptor
+ * is too high for select(). */
 void loop_add(struct source *s);
-/* Marks it; the fd is closed and freed() called when the next turn begins. */
+/* Marks a source: from now on it is not called, and when the next turn begins its fd is closed and freed() called. */
 void loop_close(struct source *s);
-void loop_run(void); /* until loop_stop() */
+/* Serves the sources until loop_stop() was called. */
+void loop_run(void);
 void loop_stop(void);
-/* After a fork: the sources are the parent's.  Closes nothing. */
+/* In a child after fork(2): empties the list of sources, closes nothing. */
 void loop_forget(void);
 
 /* ==== sig.c: signals as a source ==== */
 
-/* From here on these signals (0 ends the list) wait to be taken, by handle() in the loop, but for those that
- * whoever started us wants ignored; SIGPIPE is blocked.  After a fork sig_listen() is called again. */
+/* Blocks these signals (0 ends the list) and SIGPIPE for good; signalfd(2) reads them, but for those that the parent
+ * process had set to be ignored.  Dies when there is no signalfd. */
 void sig_open(const int *signals);
+/* Adds that descriptor to the loop, which calls handle() with each signal; again after loop_forget(). */
 void sig_listen(void (*handle)(int));
 /* The default disposition. */
 void sig_reset(int sig);
 /* In a server SIGTTOU, or a message would stop it: in the background of a terminal with tostop set (termios(3)). */
 void sig_block(int sig);
-/* In a child before exec: default dispositions, empty mask. */
+/* In a child before exec: default dispositions, nothing blocked. */
 void sig_default(void);
-/* 0-255 or 128+N from what wait(2) said. */
+/* The exit status of a shell for wait(2)'s status: 0-255, or 128+N after signal N. */
 int sig_status(int wait_status);
 
-/* ==== escape.c: escape sequences ==== */
+/* ==== escape.c: the parser of escape sequences ==== */
 
 enum { ESCAPE_PARAMS = 20, ESCAPE_MAX = 1 << 20 };
 
-/* The sequence that is being read, or was last; all zero: text. */
+/* The sequence that is being read or was read last; all zero: none yet. */
 struct escape {
 	unsigned char state; /* 0: outside of a sequence */
 	char done;           /* the last run ended a sequence */
-	unsigned char intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and final alone */
+	unsigned char
+		intro; /* [ CSI, P DCS, ] OSC, _ APC, ^ PM, X SOS; 0: ESC and a final byte, or a control character */
 	unsigned char lead;  /* one of < = > ?, or 0 */
-	unsigned char inter; /* an intermediate byte, or 0 */
-	unsigned char final; /* of ] _ ^ X the first byte of the string; of a cancelled one CAN */
-	unsigned char count; /* of parameters */
-	unsigned char asks;  /* a string's: 1 answer wanted, 2 none wanted */
-	uint32_t len;        /* bytes so far; 0: the last run was text */
-	uint32_t last;       /* a string's last four bytes */
-	uint32_t colons;     /* bit i: param i follows a colon */
-	uint16_t param[ESCAPE_PARAMS + 6]; /* 0 where missing; the last few are never meant */
+	unsigned char inter; /* the intermediate byte, 0xff for several, or 0 */
+	unsigned char
+		final; /* the final byte; of ] _ ^ X the string's first byte; CAN if it was cancelled */
+	unsigned char count; /* how many parameters */
+	unsigned char asks;  /* of a string, bits: 1 an answer is wanted, 2 none is wanted */
+	uint32_t len;        /* how many bytes of it were read; 0: the last run was text */
+	uint32_t last;       /* the last four bytes of a string */
+	uint32_t colons;     /* bit i: parameter i follows a colon */
+	uint16_t param[ESCAPE_PARAMS +
+		       6]; /* 0 where missing; the last 6 so that reading a few too far is harmless */
 };
 
-/* Takes the next run off n > 0 bytes, whatever pieces these come in, and returns its length: text without ESC,
- * ENQ, SO and SI (len 0), or what there is of one sequence or control character, up to its end (done).  A
- * sequence that another one breaks off is forgotten without a word: that one began len bytes ago. */
+/* Takes the next run off n > 0 bytes, in whatever pieces they come, and returns its length.  A run is text without ESC,
+ * ENQ, SO and SI (then e->len is 0); or a part of one sequence or control character, up to its end (then e->done is
+ * set).  When a sequence is broken off by another one, the run ends inside the other one, which began e->len bytes
+ * before that. */
 size_t escape_next(struct escape *e, const unsigned char *p, size_t n);
-/* What has come of the sequence was no sequence, but for an ESC that may have ended it and now begins one. */
+/* Takes the incomplete sequence for text.  If its last byte was an ESC in a string, that ESC begins a sequence. */
 void escape_forget(struct escape *e);
-/* Is it, as far as it has come, a DCS, OSC, APC, PM or SOS? */
+/* Whether the sequence, complete or not, is a DCS, OSC, APC, PM or SOS. */
 int escape_is_string(const struct escape *e);
 /* Whether a complete sequence makes a terminal answer. */
 int escape_asks(const struct escape *e);
-/* The byte 0-127 that a complete sequence stands for in kitty's keyboard protocol or in xterm's
- * modifyOtherKeys (Caps Lock and Num Lock do not count), KEY_SILENT for a key's release and for a modifier
- * alone, which type nothing, or KEY_OTHER. */
+/* The byte 0-127 that a complete sequence stands for in kitty's keyboard protocol or in xterm's modifyOtherKeys (Caps
+ * Lock and Num Lock make no difference); KEY_SILENT for the release of a key and for a modifier alone, which type
+ * nothing; KEY_OTHER for any other sequence. */
 enum { KEY_OTHER = -1, KEY_SILENT = -2 };
 int escape_key(const struct escape *e);
 
-/* ==== pen.c: how the next character looks ==== */
+/* ==== pen.c: graphic rendition and character sets ==== */
 
-/* What DECSC saves and DECRC restores, but for the cursor's position. */
+/* The state that DECSC saves and DECRC restores, but for the cursor's position. */
 struct pen {
-	uint32_t color[3]; /* foreground, background, underline */
-	uint16_t attr;     /* bit n: SGR n is on */
-	unsigned char set[4], shift, origin;
+	uint32_t color[3];    /* foreground, background, underline (pen.c); 0: the default */
+	uint16_t attr;        /* bit n: SGR n is on; 10: overline, 11: the VGA font */
+	unsigned char set[4]; /* the final bytes that designated G0 to G3; 0: ASCII */
+	unsigned char shift;  /* which of them is in use */
+	unsigned char origin; /* DECOM; valid in a saved pen only */
 };
 
-/* Follows a complete SGR. */
+/* Applies a complete SGR sequence. */
 void pen_select(struct pen *pen, const struct escape *e);
-/* The sequences that make one the other: SGR; designations and shifts of G0 to G3.  Nothing when alike. */
+/* Write the sequences that lead from one pen to another, nothing when they are alike: SGR; designations of G0 to G3 and
+ * their shift. */
 void pen_write_graphics(struct text *t, const struct pen *from, const struct pen *to);
 void pen_write_sets(struct text *t, const struct pen *from, const struct pen *to);
 
-/* ==== modes.c: what a stream of output has switched on in a terminal ==== */
+/* ==== modes.c: the modes that a stream of output has set in a terminal ==== */
 
-/* A screen's stack of kitty's keyboard flags; flags[0] is below the stack. */
+/* One screen's stack of kitty's keyboard flags; flags[0] is below the stack. */
 enum { KEYBOARD_DEPTH = 8 };
 struct keyboard {
 	unsigned char depth, flags[KEYBOARD_DEPTH + 1];
 };
 
-/* All zero: a terminal as it was before. */
+/* All zero: every mode has its default. */
 struct modes {
-	uint32_t changed, stored;    /* bits of the table of modes: not as at first; XTSAVE's */
-	struct pen pen, saved[2];    /* saved: by main and alternate screen */
-	struct keyboard keyboard[2]; /* the same two */
+	uint32_t changed;            /* bit i: mode_number[i] (modes.c) differs from its default */
+	uint32_t stored;             /* the same when XTSAVE saved the mode */
+	struct pen pen, saved[2];    /* saved: by DECSC on the main and on the alternate screen */
+	struct keyboard keyboard[2]; /* of the main and of the alternate screen */
 	uint16_t margin[4];          /* top, bottom, left, right; 0: the screen's */
-	uint16_t colors;             /* bits: OSC 10 to 19 set one, bit 10: OSC 4 did */
-	uint16_t alternate;          /* 47, 1047 or 1049 switched it on; 0: the main screen */
-	unsigned char shape, vga, keys, link; /* DECSCUSR, CSI ? c, modifyOtherKeys, OSC 8 */
-	unsigned char below;                  /* the main screen may have text below the cursor */
-	struct escape escape;                 /* the largest last: short offsets for the others */
+	uint16_t colors;             /* bit n: OSC 10+n has set a color; bit 10: OSC 4 has */
+	uint16_t
+		alternate; /* 47, 1047 or 1049, which switched to the alternate screen; 0: the main screen */
+	unsigned char shape;  /* of the cursor: DECSCUSR */
+	unsigned char vga;    /* the same on the Linux console: CSI ? c */
+	unsigned char keys;   /* xterm's modifyOtherKeys */
+	unsigned char link;   /* a hyperlink has begun: OSC 8 */
+	unsigned char below;  /* the main screen may have text below the cursor */
+	struct escape escape; /* largest, so last: the others have short offsets */
 };
 
-/* No more than this is written by modes_change() and modes_off(). */
+/* How many bytes modes_change() and modes_off() write at most. */
 enum { MODES_TEXT = 768 };
 
-/* Follows n bytes of output, in whatever pieces. */
+/* Follows n bytes of output, in whatever pieces they come. */
 void modes_feed(struct modes *m, const unsigned char *p, size_t n);
-/* The sequences that lead from one to the other, nothing when they are alike.  A sequence that `from` was in the
- * middle of is ended first; when `to` is in the middle of a string, one that terminals ignore is begun, for its
- * rest.  The cursor stays where it is, unless origin mode or the screen changes. */
+/* Writes the sequences that lead a terminal from one state to another, nothing when they are alike.  If `from` is
+ * inside a sequence, that is ended first; if `to` is inside a string, a string that terminals ignore is begun, so
+ * that the rest of the stream ends it.  The cursor stays where it is, unless origin mode or the screen changes. */
 void modes_change(const struct modes *from, const struct modes *to, struct text *t);
-/* A terminal of which nothing is known, so that modes_change() to `to` says everything. */
+/* Makes m differ from `to` in every setting, so that modes_change() from m to `to` writes all of them. */
 void modes_unknown(struct modes *m, const struct modes *to);
-/* The sequences that leave the terminal as it was before; 1 when they also take the cursor to the beginning of
- * an empty line, below what may stand on the screen. */
+/* Writes the sequences that lead back to all zero; returns 1 when they also move the cursor to the beginning of an
+ * empty line, because there may be text below it. */
 int modes_off(const struct modes *m, struct text *t);
-/* The window has another size: terminals forget their margins then. */
+/* The window's size has changed, with which terminals reset their margins. */
 void modes_resized(struct modes *m);
 
-/* ==== input.c: what a terminal says by itself, and what a person types ==== */
+/* ==== term_input.c: keys and reports in what comes from a terminal ==== */
 
-enum { INPUT_TYPED, INPUT_REPORT, INPUT_ANSWER, INPUT_PART };
-enum { INPUT_HOLD = 64 };
+/* Keys, mouse events, pastes; reports of a mode that is switched on (focus, color scheme, size); answers to a sequence
+ * that asks; the beginning of a sequence whose kind is not known yet. */
+enum { TERM_TYPED, TERM_REPORT, TERM_ANSWER, TERM_PART };
+enum { TERM_HOLD = 64 };
 
-struct input {
+struct term_input {
 	struct escape escape;
-	msec since; /* the last byte of what is in the middle of a sequence */
-	unsigned char held[INPUT_HOLD], len, given;
-	char hold; /* give nothing of a sequence before it is known what it is */
-	/* data is 0 and n is 0 when all of it was given as INPUT_PART before.  A run of typed bytes is one complete
-	 * sequence when escape.done and n is escape.len (escape_key() may be asked then), else text. */
-	void (*take)(struct input *in, int kind, const unsigned char *data, size_t n);
+	msec since;                    /* when the last byte of an incomplete sequence came */
+	unsigned char held[TERM_HOLD]; /* an incomplete sequence, of len bytes, */
+	unsigned char len, passed;     /* of which so many were passed on as TERM_PART */
+	char hold;                     /* pass nothing of a sequence on before its kind is known */
+	/* Takes a run of one kind; data is 0 and n is 0 when all of it was passed on as TERM_PART before.  A typed
+	 * run is one complete sequence, for escape_key(), when escape.done is set and n is escape.len; else it is
+	 * text. */
+	void (*take)(struct term_input *in, int kind, const unsigned char *data, size_t n);
 };
 
-/* Cuts what has come, in whatever pieces, into runs for take(): typed (keys, mouse, pastes), reports that the
- * terminal was told to make (focus, colour scheme, size), answers.  With `hold` each sequence comes whole, when
- * it is not longer than INPUT_HOLD; without, the beginning of one is given as INPUT_PART at once and the
- * rest tells what it was. */
-void input_feed(struct input *in, const unsigned char *data, size_t n);
-/* When input_expire() is to be called; NEVER outside of a sequence. */
-msec input_due(const struct input *in);
-/* What has come of a sequence was typed: nothing followed.  Does nothing before input_due(). */
-void input_expire(struct input *in);
+/* Cuts n bytes, in whatever pieces they come, into runs for in->take().  With in->hold a sequence of at most TERM_HOLD
+ * bytes is one run; without, its bytes are passed on at once as TERM_PART, and its last run tells the kind of all. */
+void term_input_feed(struct term_input *in, const unsigned char *data, size_t n);
+/* When term_input_expire() is to be called; NEVER outside of a sequence. */
+msec term_input_due(const struct term_input *in);
+/* Passes an incomplete sequence on as typed, because nothing followed it; nothing happens before term_input_due(). */
+void term_input_expire(struct term_input *in);
 
 /* ==== term.c: the person's terminal ==== */
 
-/* A non-blocking description of its own for the terminal, other device or pipe behind fd, or -1. */
+/* Opens the terminal, other device or pipe behind fd again, with these flags of open(2) and O_NONBLOCK: a new open file
+ * description, or -1. */
 int term_reopen(int fd, int flags);
-/* Saves the settings and makes it raw (cfmakeraw(3)); restored on every way out. */
+/* Saves the terminal's settings and makes it raw (cfmakeraw(3)): 0, or -1 and errno.  die() and the signals of a crash
+ * restore it; every other end must call term_restore(). */
 int term_raw(int fd);
-/* From term_raw() to term_restore(). */
+/* Whether term_raw() was called, and term_restore() not yet. */
 int term_is_raw(void);
-void term_raw_again(void); /* after SIGCONT */
-void term_restore(void);   /* async-signal-safe */
-/* 0, or -1 when it has none (0x0). */
+/* After SIGCONT: makes the terminal raw again, if it was. */
+void term_raw_again(void);
+/* Restores the saved settings, if the terminal is raw.  Async-signal-safe. */
+void term_restore(void);
+/* The window size: 0, or -1 when fd has none, or 0 rows or columns. */
 int term_size(int fd, struct winsize *w);
 
 /* ==== net.c: names of peers, and which may connect ==== */
@@ -383,177 +425,197 @@ struct net {
 /* Room for the longest name of a peer: an IPv6 address of 39 characters, 15 of an interface, a NUL. */
 enum { NET_TEXT = 64 };
 
-/* A numeric host, 0 or -1; an IPv6 one may end in %SCOPE, an interface's name or number. */
+/* The socket address of a numeric host: 0, or -1 when it is none.  An IPv6 one may end in %SCOPE, the name or number
+ * of an interface. */
 int net_numeric(union sock_name *n, const char *host, unsigned port);
-/* "IP:PORT", "[IPV6]:PORT", with the scope of a link-local peer, or "unix:PID" (unix(7), SO_PEERCRED). */
+/* Appends "IP:PORT"; "[IPV6]:PORT", with the scope of a link-local peer; or "unix:PID" of fd's peer (unix(7),
+ * SO_PEERCRED). */
 void net_text(struct text *t, const union sock_name *n, int fd);
-/* Where a TCP peer comes from: the same number for one IPv4 address, or for one IPv6 /64, which a single
- * machine can fill; a number that differs in the last 16 bits only for its neighbours (/24, /48). */
-uint64_t net_home(const union sock_name *n);
-/* A list of IP, IP/BITS, any: how many networks, or -1. */
+/* A TCP peer's network as a number: the same for one IPv4 address, and for one IPv6 /64, of which a single host can use
+ * every address; for the rest of its /24 or /48 it differs in the last 16 bits only. */
+uint64_t net_prefix(const union sock_name *n);
+/* Parses a list of IP, IP/BITS and "any", with commas between: how many networks, or -1 when it is none or has over
+ * max. */
 int net_list(struct net *net, int max, const char *s);
-/* Whether one of them has this peer; unix sockets are guarded by their mode. */
+/* Whether the peer is in one of the networks; always, if it is one of a unix socket. */
 int net_allows(const struct net *net, int count, const union sock_name *n);
-/* Only peers of these networks may connect (-a): 0, or -1 when it is no list of them, 32 at most. */
+/* -a: only peers of these networks may connect: 0, or -1 when the list is none, or has over 32. */
 int net_allow(const char *list);
-/* Without -a: any, or loopback and private ranges. */
+/* Without -a: peers of any network may connect, or those of loopback and private ranges only. */
 void net_allow_default(int any);
-/* Why this peer may not connect at all, or 0.  mode, unless -1, is what an abstract socket's file would have,
- * if it had one that the kernel could ask (unix(7)); supplementary groups do not count. */
+/* Why this peer of fd may not connect, or 0.  mode is -1, or the file mode to be applied to an abstract socket, for
+ * which the kernel checks none (unix(7)); supplementary groups do not count. */
 const char *net_barred(const union sock_name *peer, int fd, int mode);
 int net_is_loopback(const union sock_name *n);
 
 /* ==== dns.c: a question to DNS servers ==== */
 
 enum { DNS_IPV6, DNS_IPV4, DNS_FAMILIES };
-enum { DNS_SILENT, DNS_FAILED, DNS_ANSWERED }; /* the later, the better */
+enum { DNS_SILENT, DNS_FAILED, DNS_ANSWERED }; /* results, the worst first */
 enum { SOCK_NAMES = 8 };
 
-/* What was found for a name, each family in the order in which it came; the ports are 0. */
+/* The addresses that were found for a name, each family in the order of arrival; the ports are 0. */
 struct dns_addresses {
 	int count[DNS_FAMILIES];
 	union sock_name name[DNS_FAMILIES][SOCK_NAMES];
 };
 
-/* Adds one that is new, as long as there is room; what an IPv4 one does not use of in6 is zero. */
+/* Adds an address, unless it is there already or there is no room; n->in6 must be zero where an IPv4 one does not use
+ * it. */
 void dns_add(struct dns_addresses *found, const union sock_name *n);
-/* Begins a question; what comes of it is added to found, which must be empty.  -1: that is no name (RFC 1035,
- * 2.3.4); its bytes, but for dots, are sent as they are, a last dot is not. */
+/* Begins a question: 0, or -1 when name is no domain name (RFC 1035, 2.3.4); a dot at its end is allowed.  dns_ask()
+ * adds the addresses to found, which must be empty. */
 int dns_begin(struct dns_addresses *found, const char *name, int multicast);
-/* One more to be asked, or a group on this interface. */
+/* Adds a server to be asked, or if multicast a group on the interface with this index. */
 void dns_server(const union sock_name *to, unsigned scope);
-/* Asks them all, until each family has a good answer: at most so many times, so many ms apart, and no longer than
- * patience ms after the first address.  The best that any server did; "none" is an answer.  Blocks. */
+/* Asks all servers, until each family has an answer: `attempts` times at most, `every` ms apart, and no longer than
+ * patience ms after the first address.  Returns the best result of any server: that there is no address is an answer.
+ * Blocks. */
 int dns_ask(int attempts, msec every, msec patience);
 
 /* ==== mdns.c: multicast DNS ==== */
 
-/* The addresses of NAME.local, from whoever has that name on a network around; takes up to 3 s.  Blocks. */
+/* Adds the addresses of NAME.local to found, by multicast on every interface; blocks for up to 3 s. */
 void mdns_ask(struct dns_addresses *found, const char *name);
 
 /* ==== host.c: host names ==== */
 
-/* What an address stands for, to be tried in turn; count 0: why not. */
+/* The socket addresses that an address stands for, to be tried in turn; count 0: there are none, and why. */
 struct sock_names {
 	int count;
 	const char *why;
 	union sock_name name[SOCK_NAMES];
 };
-/* Looks a name up in /etc/hosts (hosts(5)), then where it belongs: .local in multicast DNS, others at the servers
- * of resolv.conf(5).  Blocks; in a process of its own. */
+/* Looks a name up in /etc/hosts (hosts(5)), then .local in multicast DNS, others at the servers of resolv.conf(5). 
+ * Blocks, and so is called in a child process. */
 void host_look_up(struct sock_names *names, const char *host, unsigned port);
 
 /* ==== sock.c: stream sockets ==== */
 
-/* The name of a unix socket, path or @name, of at most ADDR_PATH_MAX bytes; and how long a name is. */
+/* The socket address of a unix socket: a path, or @name for an abstract one, of at most ADDR_PATH_MAX bytes; and the
+ * size of a socket address for bind(2) and connect(2). */
 void sock_unix(union sock_name *n, const char *path);
 socklen_t sock_name_len(const union sock_name *n);
-/* Binds and listens (two sockets for localhost, else fd[1] is -1), or dies with the reason.  A unix socket's file
- * has no other mode than this, from its first instant on; *made is that file, or none. */
+/* Binds and listens, or dies with the reason: fd[0], and for localhost fd[1], else -1.  The file of a unix socket is
+ * created with this mode, and *made is its identity; no file: made->ino is 0. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
 /* A non-blocking connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
-/* It is no unix socket (socket(7), SO_DOMAIN). */
+/* Whether fd is no unix socket (socket(7), SO_DOMAIN). */
 int sock_is_tcp(int fd);
-/* Reads and drops what has come, 16 KiB at most: to close with unread input is to reset the connection, and the peer
+/* Reads and drops what was received, 16 KiB at most: a close with unread input resets the connection, and the peer
  * may lose what was written last (RFC 1122, 4.2.2.13). */
 void sock_discard(int fd);
-/* Writes one line (why, at most 60 bytes), as far as the socket takes it at once, and closes it. */
+/* Writes the line "applet: why" (why has 60 bytes at most), as far as the socket takes it at once, and closes the
+ * socket. */
 void sock_refuse(int fd, const char *why);
-/* Fills it and returns -1, or a descriptor that brings it in one read when DNS has answered (end of
- * file: never).  The child that asks is not waited for: SIGCHLD must be ignored. */
+/* Finds the socket addresses of an address.  Returns -1 when *names is complete; else a descriptor, of which one read
+ * brings a struct sock_names later, or the end of file when the lookup failed.  The child that looks up is not waited
+ * for: SIGCHLD must be ignored. */
 int sock_resolve(const struct addr *a, struct sock_names *names);
-/* Begins to connect: when the fd is writable sock_error() tells how it went.  -1 and errno. */
+/* Begins to connect: a descriptor, which becomes writable when sock_error() can tell the result (connect(2)); or -1 and
+ * errno. */
 int sock_connect(const union sock_name *n);
 int sock_error(int fd);
-/* NODELAY and keepalive (60 s, every 10 s, 3 times); does nothing to a unix socket. */
+/* Sets TCP_NODELAY, and keepalive after 60 s, every 10 s, 3 times (tcp(7)); no effect on a unix socket. */
 void sock_tune(int fd);
-/* Bytes received and not read yet. */
+/* How many bytes were received and not read yet (tcp(7), SIOCINQ). */
 int sock_unread(int fd);
-/* Bytes written that the peer's system has not taken yet (tcp(7), SIOCOUTQ). */
+/* How many written bytes the peer's system has not acknowledged yet (tcp(7), SIOCOUTQ). */
 int sock_unsent(int fd);
-/* 1 when the peer is known to be gone: hung up, reset, or silent too long over unacknowledged data. */
+/* Whether the connection is dead: closed or reset by the peer, or without acknowledgement for too long (tcp(7),
+ * TCP_INFO). */
 int sock_lost(int fd);
 
-/* ==== noise.c: the keyed handshake and its records ==== */
+/* ==== noise.c: the Noise handshake and the records of keyed mode ==== */
 
 enum { NOISE_KEY = 32, NOISE_NONCE = 16, NOISE_BANNER = 86 };
-enum { NOISE_HELLO = 50 };                 /* either message of the handshake */
-enum { NOISE_DATA = 4, NOISE_MAX = 4096 }; /* where a record has its bytes, and how many at most */
-enum { NOISE_RECORD = 4178 };              /* its size then */
+/* The size of either message of the handshake: hello and answer. */
+enum { NOISE_HELLO = 50 };
+/* Where a record has bytes of the stream, and how many at most. */
+enum { NOISE_DATA = 4, NOISE_MAX = 4096 };
+enum { NOISE_RECORD = 4178 }; /* the size of a record of NOISE_MAX bytes */
 enum { NOISE_OVER, NOISE_HANDSHAKE, NOISE_INITIATED, NOISE_TRANSPORT };
 
-struct noise_way {
+/* Noise's CipherState: one direction of a connection. */
+struct noise_cipher {
 	unsigned char key[32];
-	uint64_t nonce; /* records so far */
+	uint64_t nonce; /* how many records were encrypted or decrypted */
 };
 
-/* One side of a connection; all zeros: over. */
+/* Noise's HandshakeState, then its two CipherStates, of one side of a connection.  All zeros: NOISE_OVER. */
 struct noise {
 	union {
 		struct {
-			unsigned char ck[32], h[32], e[32];
+			unsigned char ck[32]; /* the chaining key */
+			unsigned char h[32];  /* the handshake hash */
+			unsigned char e[32];  /* the initiator's ephemeral private key */
 		};
-		struct noise_way way[2]; /* NOISE_TRANSPORT: what we send, what we receive */
+		struct {
+			struct noise_cipher send, receive; /* NOISE_TRANSPORT */
+		};
 	};
 	char stage;
 };
 
-/* Once at the start: 0, or -1 when this library multiplies wrongly and must not be used. */
-int noise_start(void);
-/* The line a keyed server begins with; the whole of it is the handshake's prologue. */
+/* Once at the start: 0, or -1 when this library's curve25519 computes wrongly and must not be used. */
+int noise_self_test(void);
+/* Writes the line that a keyed server sends first; the whole of it is the handshake's prologue. */
 void noise_banner(char banner[NOISE_BANNER], const unsigned char nonce[NOISE_NONCE]);
-/* 1 it is such a line (n may be more), 0 so far, -1 it is none. */
+/* Whether n bytes begin with a banner: 1, -1 no, 0 too few bytes to say. */
 int noise_banner_check(const void *banner, size_t n);
 
-/* Either side begins with the key and the banner as it was sent.  In what follows `random` is 32 fresh
- * random bytes, wiped when it was used. */
+/* Begins a handshake, on either side, with the shared key and the prologue. */
 void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size);
-/* The client's message. */
-int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
-/* The server's, in answer to it: 0 and records may follow, or -1: another key, or tampered with. */
-int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
-	unsigned char hello[NOISE_HELLO]);
-/* The client takes the answer: 0 and records may follow, or -1. */
-int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO]);
-/* Wipes it.  Done already where a function returned an error. */
+/* The initiator writes its message: 0 or -1.  random, here and in noise_respond(), is NOISE_KEY fresh random bytes for
+ * the ephemeral private key, and is wiped. */
+int noise_initiate(
+	struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO]);
+/* The responder reads hello and writes its answer: 0, and records may follow; or -1 when hello was made with another
+ * key or prologue, or tampered with. */
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY],
+	unsigned char hello[NOISE_HELLO], unsigned char answer[NOISE_HELLO]);
+/* The initiator reads the answer: 0, and records may follow; or -1 as above. */
+int noise_finish(struct noise *n, unsigned char answer[NOISE_HELLO]);
+/* Wipes the keys: NOISE_OVER.  Every function that returns an error has done so. */
 void noise_close(struct noise *n);
 
-/* How long the message is that begins with these bytes, its length field included; 0 too early to say,
- * -1 none is due with that length. */
+/* The size of the message that begins with these `have` bytes, its length field included; 0 when they are too few to
+ * say, -1 when no message of that length may come now. */
 int noise_size(const struct noise *n, const unsigned char *in, size_t have);
-/* With `used` bytes at record + NOISE_DATA: the size of the record to be sent, 0 when nonces ran out. */
+/* Encrypts the `used` bytes at record + NOISE_DATA: the size of the record to be sent, 0 when nonces ran out. */
 size_t noise_seal(struct noise *n, unsigned char record[NOISE_RECORD], size_t used);
-/* One whole record as noise_size() told it: how many bytes (0 is none) are now at record + NOISE_DATA,
- * or -1. */
+/* Decrypts one whole record, of the size that noise_size() returned: how many bytes, maybe 0, are at record +
+ * NOISE_DATA now; or -1. */
 ssize_t noise_unseal(struct noise *n, unsigned char *record, size_t size);
-/* What these are made of, Noise's transport messages: size bytes and 16 for the tag; 0 or -1. */
+/* Noise's transport messages, which the two above are made of: size bytes in place, and behind them 16 for the tag; 0
+ * or -1. */
 int noise_encrypt(struct noise *n, unsigned char *text, size_t size);
 int noise_decrypt(struct noise *n, unsigned char *text, size_t size);
 
 /* ==== random.c: the kernel's random numbers ==== */
 
-/* n (at most 256) bytes from the kernel, never an unseeded byte; -1: errno is EAGAIN when it has none
- * yet (then random_wait()), else there is no source. */
+/* n (at most 256) bytes from the kernel's seeded generator: 0; or -1 and errno, EAGAIN when it is not seeded yet (then
+ * random_wait()), else there is no source. */
 int random_bytes(void *buf, size_t n);
-/* At the start, behind inherit_close_others(): dies when there is no source, and keeps open what random_bytes()
- * needs. */
+/* At the start, after inherit_close_others(): dies when there is no source, and opens what random_bytes() needs
+ * later. */
 void random_start(void);
-/* A descriptor that is readable when random_bytes() is worth trying again, to be closed then; -1 and
- * errno.  It may be a child's, which gathers the kernel's first randomness and is not waited for. */
+/* A descriptor that becomes readable when random_bytes() is worth trying again; the caller closes it then.  -1 and
+ * errno.  It may be a pipe from a child, which is not waited for: SIGCHLD must be ignored. */
 int random_wait(void);
 
 /* ==== psk.c: the shared key ==== */
 
-/* The key in this file, or dies: not there, no key, or not the caller's alone. */
+/* Reads the key in this file; dies when it is not there, is no key, or when others may read it. */
 void psk_read(unsigned char key[NOISE_KEY], const char *path);
-/* ptybox --keygen: makes the file, or dies. */
-void psk_make(const char *path);
+/* ptybox --keygen: creates the file, which must not exist, with a new key, or dies. */
+void psk_create(const char *path);
 
 /* ==== frame.c: the framed wire format ==== */
 
 enum { FRAME_HEAD = 4, FRAME_PAYLOAD = 200 };
-enum { FRAME_FIRST = 8 }; /* after so many bytes frame_starts() and frame_foreign() know */
+enum { FRAME_FIRST = 8 }; /* how many bytes frame_starts() and frame_foreign() need at most */
 enum frame_type {
 	FRAME_DATA = 0,
 	FRAME_ROWS = 100,
@@ -570,77 +632,83 @@ enum frame_type {
 };
 enum { FRAME_MORE, FRAME_GOT, FRAME_BAD };
 
-/* A decoder's place, and what it got last. */
+/* A decoder, and the part of a frame that it returned last.  All zero: before the first frame. */
 struct frame {
-	unsigned char head[FRAME_HEAD], have;
+	unsigned char head[FRAME_HEAD], have; /* the header, of which `have` bytes were read */
 	unsigned char type;
-	unsigned char first;       /* the first part of its frame */
-	unsigned short size, left; /* left: payload still to come after this part */
-	const unsigned char *part;
+	unsigned char first;       /* this is the first part of its frame */
+	unsigned short size, left; /* the header's number; how much payload follows this part */
+	const unsigned char *part; /* in the caller's data */
 	size_t len;
 };
 
+/* Writes a header. */
 void frame_head(unsigned char head[FRAME_HEAD], unsigned type, unsigned size);
-/* Consumes *data: FRAME_GOT one part (the last of its frame when left is 0), FRAME_MORE all was used,
- * FRAME_BAD modifier1 is not 0. */
+/* Takes bytes off the *n at *data: FRAME_GOT one part of a frame (the last one when left is 0), FRAME_MORE all were
+ * taken, FRAME_BAD a header's first byte is not 0. */
 int frame_next(struct frame *f, const unsigned char **data, size_t *n);
-/* Whether a connection that begins like this is framed: 1, -1 no, 0 too early. */
+/* Whether a connection whose first n bytes are these is framed: 1, -1 no, 0 too few bytes to say. */
 int frame_starts(const unsigned char *data, size_t n);
-/* Whether it begins with an HTTP method and a blank (RFC 9110; RFC 9113, 3.4), or like a TLS record (RFC 8446, 5.1):
- * 1, -1 no, 0 too early; n is not 0. */
+/* Whether n > 0 bytes begin with an HTTP method and a space (RFC 9110; RFC 9113, 3.4), or as a TLS record (RFC 8446,
+ * 5.1): 1, -1 no, 0 too few bytes to say. */
 int frame_foreign(const unsigned char *data, size_t n);
 
-/* ==== wire.c: one connection, whatever mode it speaks ==== */
+/* ==== wire.c: one connection's bytes in raw, framed or keyed mode ==== */
 
 struct wire {
 	int fd;
-	char keyed;           /* from wire_key() on, also when its noise has refused */
-	struct frame decoder; /* of what is received in packets */
-	struct queue out;     /* what the socket did not take */
-	struct queue rx;      /* keyed: a part of a record */
-	struct noise noise;   /* this connection's alone */
+	char keyed;           /* from wire_key() on, also after an error has wiped noise */
+	struct frame decoder; /* of received frames */
+	struct queue out;     /* bytes that the socket did not take yet */
+	struct queue rx;      /* keyed: the part of a record that was received */
+	struct noise noise;   /* keyed */
 };
 
-/* Keyed from here on; the state moves in, and *n is wiped. */
+/* Makes the connection keyed; *n moves to w->noise, and is wiped. */
 void wire_key(struct wire *w, struct noise *n);
-/* Reads what is missing of a message: its size, and *record, valid until the next call; 0 not all is
- * there yet; -1 over (EPROTO when that is the peer's fault). */
-ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record);
+/* Reads one of noise.c's messages, as far as the socket has it; the part read before is kept in rx.  Returns its
+ * size, and *record, valid until the next call; 0 when it is not complete yet; -1 and errno, 0 at the end of file,
+ * EPROTO when the message is none. */
+ssize_t wire_read_record(int fd, struct noise *n, struct queue *rx, unsigned char **record);
 
-/* As io_read(); keyed one record, and n is at least NOISE_MAX.  0 may also be a record that carries nothing. */
+/* io_read(), for at most n bytes; if keyed the bytes of one record, n is NOISE_MAX at least, and 0 may also mean a
+ * record without any. */
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n);
-/* Terminal output, in a packet if framed: how many bytes of it are on their way and need not be kept, 0 none
- * now, -1 and errno. */
+/* Writes terminal output, as one frame if framed, unless other bytes still wait.  Returns how many of its bytes were
+ * written or queued, so that the caller need not keep them; 0 would block; -1 and errno. */
 ssize_t wire_output(struct wire *w, int framed, const struct iovec *v, int parts);
-/* Behind what waits; payload has size bytes, or is 0.  -1: no room or no memory. */
+/* Queues a frame: 0, or -1 when there is no room or no memory.  payload has size bytes, or is 0: then size is a
+ * number. */
 int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload);
-/* Unframed text, from start to t->at. */
+/* Queues unframed text, from start to t->at: 0 or -1. */
 int wire_text(struct wire *w, const struct text *t, const char *start);
-/* Writes what waits, as far as it goes now. */
+/* io_flush() of what is queued. */
 ssize_t wire_flush(struct wire *w);
-/* Frees what waits and wipes the keys; what is read or written after that fails (keyed) or is lost. */
+/* Frees the queues and wipes the keys; does not close fd.  Later reads and writes fail if the connection is keyed. */
 void wire_close(struct wire *w);
 
-/* ==== handshake.c: how a keyed connection begins ==== */
+/* ==== handshake.c: the beginning of a keyed connection ==== */
 
-/* The handshake is done: fd is the receiver's, n for its wire_key(); what the first record said. */
+/* The handshake is done: fd is the receiver's from here on, n is for its wire_key(); first are the len bytes of the
+ * client's first record (a client gets none), valid until it returns. */
 typedef void handshake_result(int fd, const char *name, int mode, struct noise *n,
 	const unsigned char *first, size_t len);
 
-/* Reads the key file, or dies; no core dumps and no tracing from here on (prctl(2)). */
+/* Reads the key file, or dies; from here on no core dumps and no tracing (prctl(2), PR_SET_DUMPABLE). */
 void handshake_key(const char *path);
-/* Once before the first connection, behind inherit_close_others(): dies when there are no random numbers.
- * verbose: every stranger is reported, not one in a while. */
+/* Once before the first connection, after inherit_close_others(): dies when there are no random numbers.  verbose:
+ * reports every connection that is closed unauthenticated; else one in 10 s. */
 void handshake_start(int verbose);
-/* How many are at it, or were refused and linger. */
+/* How many connections are in the handshake, or were refused and are read until they close. */
 int handshake_pending(void);
-/* Wipes the key and those of the handshakes, in a child. */
+/* In a child: wipes the shared key, and the keys of the handshakes. */
 void handshake_forget(void);
-/* Speaks first, on a connection of this TCP peer; name and mode are for then().  A stranger is closed without
- * a word, and one that there is no time for with a line. */
+/* The server's side, on a connection of this TCP peer; fd is this function's from here on.  When the client has proved
+ * that it has the key, then() is called with name and mode; else the connection is closed. */
 void handshake_respond(
 	int fd, const union sock_name *peer, const char *name, int mode, handshake_result *then);
-/* Waits for the server's line; failed() when it does not come, the keys differ, or the server has no time. */
+/* The client's side; fd is this function's from here on.  Calls failed() when no banner comes, the keys differ, or the
+ * server refuses. */
 void handshake_initiate(int fd, handshake_result *then, void (*failed)(const char *why));
 
 #endif

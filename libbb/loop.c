@@ -1,16 +1,17 @@
 /* loop.c: the only select().
  *
- * A source is a descriptor and three functions.  want() says, without side effects, what the
- * source could use now and when it next needs the clock; ready() does one step of it.  Nobody
- * pauses or resumes anything: a source with nothing to do is not in the set, and one that reads
- * for another is in it exactly when the other has room.
+ * A source is a descriptor and three functions.  want() says, without side effects, whether the source can read or
+ * write now, and when its next deadline is; ready() does one step.  There is no pause and no resume: a source with
+ * nothing to do is not in the set, and one that reads for another is in it exactly when the other has room.
  *
- * One turn: free the closed, gather wants and the earliest deadline, wait, read the clock once,
- * then deadlines, all writes, all reads, and new connections last.  A closed source is only marked
- * and stays valid until the next turn begins, so no turn ever meets a descriptor number twice.
+ *	one turn: free closed sources --> wants and the earliest deadline --> select() --> the clock, once
+ *	          --> deadlines --> writes --> reads --> reads of those that are `last` (new connections)
  *
- * A set has room for LOOP_MAX descriptors and checks nothing: loop_limit() keeps higher ones from being
- * opened, and one that comes all the same ends the program with a line instead of writing past a set.
+ * A closed source is only marked, and stays valid until the next turn begins: its descriptor number cannot be reused
+ * within a turn, so the result of select() never applies to another descriptor.
+ *
+ * An fd_set has room for LOOP_MAX descriptors and FD_SET() checks nothing: loop_limit() keeps higher ones from being
+ * opened, and loop_add() ends the program for one that is too high, before memory behind a set is written.
  */
 #include <errno.h>
 #include <sys/select.h>
@@ -20,14 +21,14 @@
 #include "libbb.h"
 
 msec loop_now;
-static struct source *first, **end = &first; /* in the order they came */
+static struct source *first, **end = &first; /* in the order in which they were added */
 static int stopped;
 
 void loop_clock(void)
 {
 	struct timespec t;
 
-#ifdef __LP64__ /* there the kernel's timespec is libc's, whose vDSO reader takes 900 bytes */
+#ifdef __LP64__ /* libc's struct is the kernel's, and its clock_gettime(), which reads the vDSO, takes 900 bytes */
 	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
 #else
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -100,7 +101,8 @@ static void free_closed(void)
 	end = at;
 }
 
-static msec gather(fd_set set[2])
+/* Fills both sets, for reading and writing; returns the earliest deadline. */
+static msec collect_wants(fd_set set[2])
 {
 	msec soonest = NEVER;
 
@@ -121,6 +123,7 @@ static msec gather(fd_set set[2])
 	return soonest;
 }
 
+/* select(2), at most until `due`; its return value. */
 static int wait_until(msec due, fd_set set[2])
 {
 	struct timeval t, *timeout = 0;
@@ -139,6 +142,7 @@ static int wait_until(msec due, fd_set set[2])
 	return n;
 }
 
+/* Calls ready() of each source in the set; without one, of each whose deadline is reached. */
 static void dispatch(unsigned what, int last, const fd_set *set)
 {
 	for (struct source *s = first; s; s = s->next) {
@@ -158,7 +162,7 @@ void loop_run(void)
 		int n;
 
 		free_closed();
-		n = wait_until(gather(set), set);
+		n = wait_until(collect_wants(set), set);
 		loop_clock();
 		dispatch(LOOP_TIME, 0, 0);
 		dispatch(LOOP_TIME, 1, 0);

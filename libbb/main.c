@@ -1,7 +1,7 @@
-/* main.c: which applet, by argv[0] or the first argument; what ptybox itself can do.
+/* main.c: selects an applet by argv[0] or the first argument; ptybox's own options (--list, --install ...).
  *
- * The only file that expands the applet table, which scripts/applets.awk makes of the head
- * comments.  New applets need nothing here.
+ * Only this file expands the applet table, which scripts/applets.awk makes from the applets' head comments: a new
+ * applet needs no change here.
  *
  * config UNIT n the unit applet: tables of the core's own tests
  * config INSTALL y ptybox --install
@@ -88,7 +88,7 @@ static int install(char **argv)
 			continue;
 		why = errno;
 		if (why == EEXIST && is_ours(dir, name, self))
-			continue; /* from the last time */
+			continue; /* installed before */
 		errno = why;
 		warn(argv[0], "/", name, ": ", msg_errno());
 		bad = 1;
@@ -121,7 +121,7 @@ static const struct applet *find(const char *path)
 	return 0;
 }
 
-/* --version, --help and -h count as the first word alone: behind ADDR they are COMMAND's. */
+/* --version, --help and -h are options of ptybox only as the first word: after ADDR they are COMMAND's. */
 int main(int argc, char **argv)
 {
 	const struct applet *a;
@@ -151,7 +151,7 @@ int main(int argc, char **argv)
 	if (CFG_KEYED && !strcmp(word, "--keygen")) {
 		if (!argv[2] || argv[3])
 			die(1, "--keygen: needs one FILE");
-		psk_make(argv[2]);
+		psk_create(argv[2]);
 		return 0;
 	}
 	if (CFG_INSTALL && !strcmp(word, "--install"))

@@ -1,8 +1,8 @@
-/* mdns.c: multicast DNS, one-shot (RFC 6762, 5.1): who on the networks around has this name?
+/* mdns.c: one-shot multicast DNS queries (RFC 6762, 5.1).
  *
- * The question leaves from ephemeral ports on every interface that is up and can multicast, by IPv4 and by IPv6.
- * To such a port a responder answers directly (6.7), so no group is joined and port 5353 may be somebody else's.
- * Each interface has sockets of its own, and a link-local address means the interface whose socket it came to.
+ * The question is sent from ephemeral ports on every interface that is up and can multicast, by IPv4 and by IPv6.  To
+ * such a port a responder answers directly (6.7): no group is joined, and another program may use port 5353.  Each
+ * interface has sockets of its own, so a link-local address belongs to the interface of the socket that received it.
  */
 #include <net/if.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static void ask_on(unsigned interface)
 	dns_server(&n, interface);
 }
 
-/* netlink(7) and rtnetlink(7): what <linux/rtnetlink.h> has, which musl does not bring. */
+/* netlink(7) and rtnetlink(7): constants and structures of <linux/rtnetlink.h>, which musl does not have. */
 enum { ROUTE = 0, NEWLINK = 16, GETLINK = 18, REQUEST = 1, DUMP = 0x300 };
 
 struct message {
@@ -37,7 +37,7 @@ struct message {
 	uint32_t link_flags, change;
 };
 
-/* Asks on the interfaces in a part of the kernel's list; 0 when that was the last one. */
+/* Asks on the interfaces in a part of the kernel's list; 0 when that was its last part. */
 static int list_part(const unsigned char *part, size_t size)
 {
 	enum { WANTED = IFF_UP | IFF_MULTICAST };
@@ -56,7 +56,7 @@ static int list_part(const unsigned char *part, size_t size)
 	return !size;
 }
 
-/* The one list that has every interface, whatever addresses it has, without /proc. */
+/* The list of links has every interface, with or without addresses, and needs no /proc. */
 static void ask_everywhere(void)
 {
 	static unsigned char part[8192] LARGE;
@@ -65,7 +65,7 @@ static void ask_everywhere(void)
 	ssize_t n = send(fd, &all, sizeof all, 0);
 
 	if (n < 0)
-		ask_on(0); /* the one that the routes choose, at least */
+		ask_on(0); /* on the interface that the routes choose */
 	while (n > 0 && (n = recv(fd, part, sizeof part, 0)) > 0 && list_part(part, n))
 		;
 	close(fd);

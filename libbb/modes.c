@@ -1,20 +1,23 @@
-/* modes.c: what a stream of output has switched on in a terminal, and how to switch it there or back.
+/* modes.c: the modes that a stream of output has set in a terminal, and the sequences that set or reset them.
  *
- * No screen and no cursor are kept, only what outlasts the text: a word of bits for the modes in
- * mode_number[], and a field for whatever has more than two values.  All zero is the terminal before
- * the first byte, so a bit says "not as at first", and what leads from one struct modes to another is
- * written by one function: modes_change().  A replay goes from nothing to what is in force where
- * it begins, leaving from what is in force to nothing.
+ *	output --> modes_feed() --> struct modes --> modes_change() --> sequences
  *
- * Left alone is what a terminal's owner may have set either way (1007, 1034 to 1039: alternate scroll, meta),
+ * The text on the screen and the cursor's position are not kept, only what outlasts them: one bit for each mode in
+ * mode_number[], and a field for each setting with more than two values.  All zero is the terminal before the first
+ * byte: a bit means that the mode differs from its default.  modes_change() writes what leads from one struct modes to
+ * another: a replay goes from all zero to the modes that are set where it begins, and on leaving a terminal goes
+ * from the modes that are set to all zero.
+ *
+ * Not tracked are modes for which users configure their own default (1007, 1034 to 1039: alternate scroll, meta keys),
  * VT52 mode, titles, tab stops, and the saved cursor's position.
  */
 #include <string.h>
 #include "libbb.h"
 
-enum { ANSI = 1 << 15 }; /* SM and RM; the others are DECSET's and DECRST's */
+enum { ANSI = 1 << 15 }; /* a mode of SM and RM; the others are those of DECSET and DECRST */
 
-/* The first RESET_BY_DECSTR are reset by a soft reset too. */
+/* Indices into mode_number[], which are the bits of `changed`.  A soft reset (DECSTR) resets the first
+ * RESET_BY_DECSTR. */
 enum { CURSOR_KEYS, ORIGIN, WRAP, CURSOR, KEYPAD, LEFT_RIGHT, RESET_BY_DECSTR = 8 };
 static const uint16_t mode_number[] = {
 	1, 6, 7, 25, 66, 69, ANSI | 4, ANSI | 2, /* ... insert, keyboard locked */
@@ -24,12 +27,12 @@ static const uint16_t mode_number[] = {
 	2004, 2026, 2027, 2031, 2048, /* paste, synchronized, graphemes, colour scheme, size */
 	9001,                         /* win32 keyboard */
 };
-enum { MODES = sizeof mode_number / sizeof *mode_number, ON_AT_FIRST = 1 << WRAP | 1 << CURSOR };
+enum { MODES = sizeof mode_number / sizeof *mode_number, ON_BY_DEFAULT = 1 << WRAP | 1 << CURSOR };
 
-/* Never written; without const it takes no place in the file. */
-static struct modes at_first;
+/* All zero and never written; not const, so that it stands in .bss and takes no place in the file. */
+static struct modes initial;
 
-/* 1 where the alternate screen is shown: an index. */
+/* The index of the screen that is shown, in saved[] and keyboard[]: 0 main, 1 alternate. */
 static int screen(const struct modes *m)
 {
 	return m->alternate != 0;
@@ -40,9 +43,9 @@ static void set_bit(uint32_t *bits, unsigned i, int on)
 	*bits = (*bits & ~((uint32_t)1 << i)) | (uint32_t)on << i;
 }
 
-/* ---- following ---- */
+/* ---- reading ---- */
 
-/* The cursor has gone up, or who knows where: there may be text below it.  Only the main screen's counts. */
+/* The cursor has moved up, or to an unknown position: on the main screen there may be text below it now. */
 static void moved(struct modes *m)
 {
 	m->below |= !screen(m);
@@ -61,7 +64,7 @@ static void restore_cursor(struct modes *m)
 	moved(m);
 }
 
-/* 1049 saves and restores the main screen's cursor; with the others it stays where it was. */
+/* DECSET and DECRST 47, 1047, 1049.  Only 1049 also saves and restores the cursor. */
 static void alternate(struct modes *m, unsigned number, int on)
 {
 	unsigned char below = m->below;
@@ -90,7 +93,7 @@ static void set_mode(struct modes *m, unsigned number, int on)
 	unsigned i = mode_index(number);
 
 	if (i < MODES)
-		set_bit(&m->changed, i, on ^ (ON_AT_FIRST >> i & 1));
+		set_bit(&m->changed, i, on ^ (ON_BY_DEFAULT >> i & 1));
 	if (number == 47 || number == 1047 || number == 1049)
 		alternate(m, number, on);
 	else if (number == 1048 && on)
@@ -98,12 +101,12 @@ static void set_mode(struct modes *m, unsigned number, int on)
 	else if (number == 1048)
 		restore_cursor(m);
 	else if (i == ORIGIN || i == LEFT_RIGHT)
-		moved(m); /* the cursor goes home */
+		moved(m); /* to the top left */
 	if (i == LEFT_RIGHT && !on)
 		m->margin[2] = m->margin[3] = 0;
 }
 
-/* SM, RM, XTSAVE, XTRESTORE, by their final byte: for each parameter. */
+/* SM, RM, XTSAVE or XTRESTORE, by the final byte, of each mode that is a parameter. */
 static void set_modes(struct modes *m, char what)
 {
 	const struct escape *e = &m->escape;
@@ -120,11 +123,11 @@ static void set_modes(struct modes *m, char what)
 	}
 }
 
-/* DECSTR resets the cursor that DECSC saved, too. */
+/* DECSTR; also resets what DECSC saved. */
 static void soft_reset(struct modes *m)
 {
 	m->changed &= ~(uint32_t)0 << RESET_BY_DECSTR;
-	m->pen = m->saved[screen(m)] = at_first.pen;
+	m->pen = m->saved[screen(m)] = initial.pen;
 	memset(m->margin, 0, sizeof m->margin);
 }
 
@@ -137,11 +140,11 @@ static void push_keyboard(struct keyboard *k, unsigned flags)
 	k->flags[k->depth] = flags & 127;
 }
 
-/* What empties the stack resets what is below it as well. */
+/* Popping the last entry resets the flags below the stack as well. */
 static void pop_keyboard(struct keyboard *k, unsigned n)
 {
 	if (n >= k->depth)
-		*k = at_first.keyboard[0];
+		*k = initial.keyboard[0];
 	else
 		k->depth -= (unsigned char)n;
 }
@@ -153,7 +156,7 @@ static void set_keyboard(struct keyboard *k, unsigned flags, unsigned how)
 	*top = (unsigned char)(how == 2 ? *top | flags : how == 3 ? *top & ~flags : flags) & 127;
 }
 
-/* XTMODKEYS and its counterpart; without a resource all of them. */
+/* XTMODKEYS (final byte m) or disabling it (n): of resource 4, modifyOtherKeys; without a parameter of all resources. */
 static void modify_keys(struct modes *m, char what)
 {
 	const uint16_t *p = m->escape.param;
@@ -196,7 +199,7 @@ static void control_sequence(struct modes *m)
 	case SEQUENCE(0, 0, 'u'):
 		restore_cursor(m);
 		break;
-	case SEQUENCE(0, 0, 'J'): /* nothing is left below, or nothing at all */
+	case SEQUENCE(0, 0, 'J'): /* erases what is below the cursor, or the screen */
 		if (p[0] == 0 || p[0] == 2)
 			m->below &= screen(m);
 		break;
@@ -232,7 +235,7 @@ static void control_sequence(struct modes *m)
 	}
 }
 
-/* ESC and a final byte, or SO and SI.  G0 to G3 are designated by ( ) * +; 0 stands for ASCII. */
+/* ESC and a final byte, or SO and SI.  The intermediate bytes ( ) * + designate G0 to G3; set[] has 0 for ASCII. */
 static void escape_sequence(struct modes *m)
 {
 	unsigned char final = m->escape.final, g = m->escape.inter - '(';
@@ -264,13 +267,13 @@ static void escape_sequence(struct modes *m)
 		moved(m);
 		break;
 	case 'c':
-		*m = at_first;
+		*m = initial;
 		break;
 	}
 }
 
-/* The colors of OSC 10 to 19 (bits 0 to 9) and 4 (bit 10), which the same plus 100 reset; and whether a link is
- * open: OSC 8's last field. */
+/* OSC.  10 to 19 set colors (bits 0 to 9 of `colors`), 4 those of the palette (bit 10); the same numbers plus 100 reset
+ * them.  8 begins a hyperlink, or ends it if its last field is empty. */
 static void system_command(struct modes *m)
 {
 	const struct escape *e = &m->escape;
@@ -283,7 +286,8 @@ static void system_command(struct modes *m)
 	n = n == 4 ? 10 : n - 10;
 	if (!reset)
 		m->colors |= 1 << n;
-	else if (n < 10 || !e->count) /* one of OSC 4's is not all of them */
+	else if (n < 10 ||
+		 !e->count) /* OSC 104 with a parameter resets one color of the palette only */
 		m->colors &= ~(1 << n);
 }
 
@@ -312,7 +316,7 @@ void modes_resized(struct modes *m)
 
 /* ---- writing ---- */
 
-/* CSI, the beginning, a number, the end. */
+/* CSI, `begin`, n, `end`. */
 static void csi(struct text *t, const char *begin, unsigned n, const char *end)
 {
 	text_str(t, "\033[");
@@ -323,7 +327,7 @@ static void csi(struct text *t, const char *begin, unsigned n, const char *end)
 
 static void write_keyboard(struct text *t, const struct keyboard *from, const struct keyboard *to)
 {
-	if (!memcmp(from, to, 2 + to->depth)) /* what is above the top is old */
+	if (!memcmp(from, to, 2 + to->depth)) /* depth and the flags up to the top */
 		return;
 	if (from->depth)
 		csi(t, "<", from->depth, "u");
@@ -337,14 +341,14 @@ static void write_mode(struct text *t, unsigned i, int on)
 {
 	unsigned number = mode_number[i];
 
-	if (i == KEYPAD) /* 66 is not known everywhere */
+	if (i == KEYPAD) /* DECKPAM, DECKPNM: not every terminal knows mode 66 */
 		text_str(t, on ? "\033=" : "\033>");
 	else
 		csi(t, number & ANSI ? "" : "?", number & ~(unsigned)ANSI, on ? "h" : "l");
 }
 
-/* Setting margins takes the cursor home, so that is saved.  Without numbers they are the screen's: tmux takes
- * 0;0 for one line. */
+/* Setting margins moves the cursor to the top left, so DECSC and DECRC stand around it.  Without numbers the margins
+ * are the screen's: 0;0 would be a margin of one line in tmux. */
 static void write_margins(struct text *t, const struct modes *from, const struct modes *to)
 {
 	const uint16_t *margin = to->margin;
@@ -367,7 +371,7 @@ static void write_margins(struct text *t, const struct modes *from, const struct
 	text_str(t, "\0338");
 }
 
-/* Colors are known by their number only: those of `to` cannot be set. */
+/* Resets colors and the hyperlink.  Their values are not tracked, so those of `to` cannot be set. */
 static void write_strings(struct text *t, const struct modes *from, const struct modes *to)
 {
 	for (unsigned i = 0; i <= 10; i++)
@@ -380,8 +384,8 @@ static void write_strings(struct text *t, const struct modes *from, const struct
 		text_str(t, "\033]8;;\033\\");
 }
 
-/* Back on the main screen the pen is the one that it was left with, or still this one: terminals differ.  What of
- * either is not as it shall be counts. */
+/* Back on the main screen some terminals restore the pen that was saved there, others keep the current one.  So each
+ * byte of `now` that differs from `to` in one of the two is made to differ, and modes_change() writes it. */
 static void leave_alternate(struct modes *now, const struct modes *to)
 {
 	unsigned char *pen = (unsigned char *)&now->pen;
@@ -415,7 +419,7 @@ void modes_change(const struct modes *from, const struct modes *to, struct text 
 		write_margins(t, &now, to);
 	for (unsigned i = 0; i < MODES; i++)
 		if (i != LEFT_RIGHT && (now.changed ^ to->changed) >> i & 1)
-			write_mode(t, i, (to->changed ^ ON_AT_FIRST) >> i & 1);
+			write_mode(t, i, (to->changed ^ ON_BY_DEFAULT) >> i & 1);
 	pen_write_sets(t, &now.pen, &to->pen);
 	pen_write_graphics(t, &now.pen, &to->pen);
 	if (now.shape != to->shape)
@@ -436,12 +440,12 @@ void modes_unknown(struct modes *m, const struct modes *to)
 	m->alternate = to->alternate ? 0 : 1049;
 	m->keyboard[0].depth = m->keyboard[1].depth = KEYBOARD_DEPTH;
 	m->saved[0] = m->pen;
-	m->colors = 0; /* may well be the person's own */
+	m->colors = 0; /* they may be the user's own, and are not reset */
 }
 
 int modes_off(const struct modes *m, struct text *t)
 {
-	modes_change(m, &at_first, t);
+	modes_change(m, &initial, t);
 	if (!m->below)
 		return 0;
 	csi(t, "", 999, "H\r\n");

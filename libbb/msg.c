@@ -1,9 +1,9 @@
-/* msg.c: what the program says, and the little text formatting it needs for that.
+/* msg.c: messages on standard error, and the text formatting that they need.
  *
- * A message is one line and one write(2), so lines of several processes never mix.  Its words may come from
- * outside (an argument, a name, a server's notice): what would command a terminal is dropped in one place,
- * text_char().  Text is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it would be a fifth
- * of a server's size.
+ * A message is one line and one write(2), so lines of several processes never mix.  Its words may come from outside
+ * (an argument, a name, a server's notice): control characters, which a terminal would obey, are dropped in one
+ * place, text_clean().  Text is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it
+ * would be a fifth of a server's size.
  *
  * config WORDS y the system's words for what went wrong (without it "error N")
  */
@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { LINE = 512, WORD = 200 }; /* a long word must not push the reason out */
+enum { LINE = 512, WORD = 200 }; /* a long word must leave room for the reason that follows */
 
 const char *msg_applet = "ptybox";
 void (*msg_cleanup)(void);
@@ -44,7 +44,7 @@ void text_hex(struct text *t, unsigned long n)
 
 size_t text_char(const char *s, size_t n)
 {
-	/* the least number in so many bytes: what is below is a control character, or overlong */
+	/* the lowest code point of a character of so many bytes: a lower one is a control character, or overlong */
 	static const unsigned least[] = {0, ' ', 0xa0, 0x800, 0x10000};
 	unsigned char c = n ? *s : 0;
 	size_t len = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
@@ -58,7 +58,7 @@ size_t text_char(const char *s, size_t n)
 		number = number << 6 | (s[i] & 0x3f);
 	}
 	if (number < least[len] || number == 127 || number >> 11 == 0x1b || number > 0x10ffff)
-		return 0; /* 0x1b: surrogates */
+		return 0; /* DEL, surrogates (0x1b), or beyond Unicode */
 	return len;
 }
 

@@ -1,4 +1,4 @@
-/* net.c: how a peer is named, and which peers may connect.
+/* net.c: peers as text and as numeric addresses, and which of them may connect.
  *
  * Every network is kept as IPv6; an IPv4 one is mapped (RFC 4291, 2.5.5.2) and its bits counted from
  * there, so one comparison serves both, and an IPv4 peer of a dual-stack socket is no special case.
@@ -35,7 +35,8 @@ static void text_ipv6(struct text *t, const unsigned char *b)
 	}
 }
 
-/* By name, which is there to stay when an interface goes and comes again; else by number. */
+/* The name of an interface, which unlike its number stays the same when it is removed and added again; else the
+ * number. */
 static void text_scope(struct text *t, unsigned interface)
 {
 	char name[IF_NAMESIZE];
@@ -184,7 +185,7 @@ int net_allows(const struct net *net, int count, const union sock_name *n)
 	return 0;
 }
 
-/* Whether the peer of a unix socket may write to a file of ours with this mode. */
+/* Whether the peer of a unix socket may write to a file of this process's user and group with this mode. */
 static int mode_allows(mode_t mode, int fd)
 {
 	struct ucred peer;
@@ -199,15 +200,15 @@ static int mode_allows(mode_t mode, int fd)
 	return !peer.uid || mode & 2;
 }
 
-uint64_t net_home(const union sock_name *n)
+uint64_t net_prefix(const union sock_name *n)
 {
 	const unsigned char *four = ipv4_of(n);
 	const unsigned char *ip = four ? four : n->in6.sin6_addr.s6_addr;
-	uint64_t home = four ? 0xffff00 : 0; /* no such IPv6 prefix has peers */
+	uint64_t prefix = four ? 0xffff00 : 0; /* no IPv6 peer is in 0:ffff::/32 */
 
 	for (int i = 0; i < (four ? 4 : 8); i++)
-		home = home << 8 | ip[i];
-	return four ? home << 8 : home;
+		prefix = prefix << 8 | ip[i];
+	return four ? prefix << 8 : prefix;
 }
 
 int net_is_loopback(const union sock_name *n)

@@ -1,36 +1,36 @@
-/* noise.c: the keyed handshake and its records, without descriptors and without a heap.
+/* noise.c: the Noise handshake and the records of keyed mode (docs/keyed.md), without descriptors and without a heap.
  *
- * Noise_NNpsk0_25519_ChaChaPoly_SHA256 (the Noise Protocol Framework, revision 34) over BearSSL's
- * primitives.  Who holds the session speaks first, with a line that any program can show:
+ * Noise_NNpsk0_25519_ChaChaPoly_SHA256 (the Noise Protocol Framework, revision 34) over BearSSL's primitives.  The
+ * server, Noise's responder, sends the first line, which any program can display; it is the handshake's prologue:
  *
- *	server                                       client
- *	noise_banner() ----- line, fresh nonce ----> noise_banner_check()
- *	noise_begin()                                noise_begin()       both hash line and key
- *	noise_respond() <---------- psk, e ---------- noise_initiate()
- *	          \--------------- e, ee ----------> noise_finish()
+ *	server, responder                            client, initiator
+ *	noise_banner() --- banner, fresh nonce ----> noise_banner_check()
+ *	noise_begin()                                noise_begin()
+ *	noise_respond() <-- hello: psk, e ---------- noise_initiate()
+ *	          \-------- answer: e, ee ---------> noise_finish()
  *	noise_seal(), noise_unseal() <-- records --> noise_seal(), noise_unseal()
  *
- * Every message is preceded by its length, u16 big-endian.  The two of the handshake are 48 bytes: a
- * public key and the tag of an empty payload.  A record is
+ * Every message is preceded by its length, u16 big-endian.  The two messages of the handshake are 48 bytes: a
+ * public key and the tag of an empty payload.  A transport message is a record:
  *
  *	length u16 BE | used u16 LE | used bytes | zeros to a multiple of 64 | tag
  *	              '------------------- encrypted -----------------------'
  *
- * and takes this form alone, so that nothing can be said in two ways.  Nonces count the records of a
- * direction; after every 65,536th its key is replaced (REKEY) and the count goes on.
+ * Any other form is refused, so that the same bytes of the stream have one encoding only.  Nonces count the records
+ * of a direction; after every 65,536th its key is replaced (REKEY) and the count goes on.
  *
- * Two things follow from the empty payloads: within the handshake every key seals one message, so its
- * nonce is always 0; and the server makes its answer as it reads the question, so that a client that
- * has not asked yet costs a struct noise and no key pair.
+ * Two things follow from the empty payloads: within the handshake each key encrypts one message, so its nonce is always
+ * 0; and the server makes its answer when it has read the hello, so that a client that has sent none costs a struct
+ * noise and no key pair.
  *
- * Whatever is refused ends the connection: the state is wiped and refuses everything after.
+ * A message that is refused ends the connection: the state is wiped, and every later call fails.
  *
  * config KEYED y encrypted and authenticated TCP (-k, --keygen); needs BearSSL
  */
 #include <string.h>
 #include "libbb.h"
 
-/* Where a nonce's digit goes there is a dot. */
+/* The banner, with a dot in the place of each digit of the nonce. */
 static const char line[] = "ptybox-noise-1 ................................"
 			   " keyed port: use ptyattach -k KEYFILE\r\n";
 _Static_assert(sizeof line == NOISE_BANNER + 1, "NOISE_BANNER");
@@ -74,7 +74,7 @@ enum { PAD = 64, REKEY = 65536 };
 _Static_assert(NOISE_HELLO == 2 + POINT + TAG, "NOISE_HELLO");
 _Static_assert(NOISE_RECORD == 2 + (2 + NOISE_MAX + PAD - 1) / PAD * PAD + TAG, "NOISE_RECORD");
 
-/* ---- what the library's objects want of a fortified libc, and musl does not have ---- */
+/* ---- functions of a fortified libc that the library's objects may call, and that musl lacks ---- */
 
 void *__memcpy_chk(void *to, const void *from, size_t n, size_t room);
 void *__memmove_chk(void *to, const void *from, size_t n, size_t room);
@@ -103,7 +103,7 @@ __attribute__((used)) void *__memset_chk(void *to, int c, size_t n, size_t room)
 
 /* ---- curve25519 ---- */
 
-static char reversed; /* this library takes scalars big-endian (BearSSL after 0.6) */
+static char reversed; /* this library takes scalars in big-endian order (BearSSL after 0.6) */
 
 static void curve(unsigned char *out, const unsigned char *scalar, const unsigned char *point)
 {
@@ -123,8 +123,8 @@ static void curve_public(unsigned char *out, const unsigned char *scalar)
 	curve(out, scalar, base);
 }
 
-/* The first vector of RFC 7748, section 5.2. */
-int noise_start(void)
+/* The first vector of RFC 7748, section 5.2, with scalars in either order. */
+int noise_self_test(void)
 {
 	static const unsigned char scalar[] =
 		"\xa5\x46\xe3\x6b\xf0\x52\x7c\x9d\x3b\x16\x15\x4b\x82\x46\x5e\xdd"
@@ -145,9 +145,9 @@ int noise_start(void)
 	return -1;
 }
 
-/* ---- the cipher: text of size bytes and its tag behind it ---- */
+/* ---- ChaCha20-Poly1305 (RFC 8439): size bytes of text in place, their tag behind them ---- */
 
-static void cipher(const unsigned char key[32], uint64_t nonce, const void *ad, size_t ad_size,
+static void aead(const unsigned char key[32], uint64_t nonce, const void *ad, size_t ad_size,
 	unsigned char *text, size_t size, unsigned char tag[TAG], int encrypt)
 {
 	unsigned char iv[12] = {0};
@@ -157,20 +157,20 @@ static void cipher(const unsigned char key[32], uint64_t nonce, const void *ad, 
 	br_poly1305_ctmul_run(key, iv, text, size, ad, ad_size, tag, br_chacha20_ct_run, encrypt);
 }
 
-static void lock(const unsigned char key[32], uint64_t nonce, const void *ad, size_t ad_size,
-	unsigned char *text, size_t size)
+static void aead_encrypt(const unsigned char key[32], uint64_t nonce, const void *ad,
+	size_t ad_size, unsigned char *text, size_t size)
 {
-	cipher(key, nonce, ad, ad_size, text, size, text + size, 1);
+	aead(key, nonce, ad, ad_size, text, size, text + size, 1);
 }
 
-/* The library has decrypted by the time we can compare: forged text is wiped. */
-static int unlock(const unsigned char key[32], uint64_t nonce, const void *ad, size_t ad_size,
+/* 0, or -1 when the tag does not match.  The library decrypts before tags can be compared, so forged text is wiped. */
+static int aead_decrypt(const unsigned char key[32], uint64_t nonce, const void *ad, size_t ad_size,
 	unsigned char *text, size_t size)
 {
 	unsigned char tag[TAG];
-	volatile unsigned char differ = 0; /* so that the loop never ends early */
+	volatile unsigned char differ = 0; /* volatile: the loop compares all bytes */
 
-	cipher(key, nonce, ad, ad_size, text, size, tag, 0);
+	aead(key, nonce, ad, ad_size, text, size, tag, 0);
 	for (int i = 0; i < TAG; i++)
 		differ |= tag[i] ^ text[size + i];
 	explicit_bzero(tag, sizeof tag);
@@ -180,7 +180,7 @@ static int unlock(const unsigned char key[32], uint64_t nonce, const void *ad, s
 	return -1;
 }
 
-/* ---- the handshake's running hash h and chaining key ck ---- */
+/* ---- the handshake: Noise's SymmetricState, with the handshake hash h and the chaining key ck ---- */
 
 static void mix_hash(unsigned char h[HASH], const void *data, size_t n)
 {
@@ -193,7 +193,7 @@ static void mix_hash(unsigned char h[HASH], const void *data, size_t n)
 	explicit_bzero(&c, sizeof c);
 }
 
-/* Noise's HKDF with two outputs: the next ck, and the other. */
+/* Noise's HKDF with two outputs: the next chaining key, and other. */
 static void mix_key(unsigned char ck[HASH], const void *data, size_t n, unsigned char other[HASH])
 {
 	br_hkdf_context c;
@@ -206,7 +206,7 @@ static void mix_key(unsigned char ck[HASH], const void *data, size_t n, unsigned
 	explicit_bzero(&c, sizeof c);
 }
 
-/* The token e: with a psk in the pattern a public key goes into both. */
+/* The token e.  In a pattern with a psk the public key is mixed into both h and ck. */
 static void mix_public(struct noise *n, const unsigned char e[POINT], unsigned char key[HASH])
 {
 	mix_hash(n->h, e, POINT);
@@ -224,18 +224,19 @@ static void mix_shared(struct noise *n, const unsigned char *scalar, const unsig
 	explicit_bzero(shared, sizeof shared);
 }
 
-/* Length, public key, tag. */
-static void hello_write(struct noise *n, unsigned char *hello, const unsigned char key[HASH])
+/* Writes the length and the tag around the public key in a message of the handshake. */
+static void message_write(struct noise *n, unsigned char *hello, const unsigned char key[HASH])
 {
 	hello[0] = 0;
 	hello[1] = POINT + TAG;
-	lock(key, 0, n->h, HASH, hello + 2 + POINT, 0);
+	aead_encrypt(key, 0, n->h, HASH, hello + 2 + POINT, 0);
 	mix_hash(n->h, hello + 2 + POINT, TAG);
 }
 
-static int hello_read(struct noise *n, unsigned char *hello, const unsigned char key[HASH])
+/* Checks the tag of a message of the handshake: 0 or -1. */
+static int message_read(struct noise *n, unsigned char *hello, const unsigned char key[HASH])
 {
-	if (unlock(key, 0, n->h, HASH, hello + 2 + POINT, 0))
+	if (aead_decrypt(key, 0, n->h, HASH, hello + 2 + POINT, 0))
 		return -1;
 	mix_hash(n->h, hello + 2 + POINT, TAG);
 	return 0;
@@ -243,21 +244,21 @@ static int hello_read(struct noise *n, unsigned char *hello, const unsigned char
 
 void noise_close(struct noise *n)
 {
-	explicit_bzero(n, sizeof *n); /* NOISE_OVER */
+	explicit_bzero(n, sizeof *n); /* stage is NOISE_OVER */
 }
 
-/* Split: the client's direction comes first. */
-static void split(struct noise *n, int client)
+/* Noise's Split(): the first key is the initiator's for sending, the second the responder's. */
+static void split(struct noise *n, int initiator)
 {
-	struct noise_way way[2] = {0};
+	struct noise_cipher cipher[2] = {0};
 
-	mix_key(n->ck, "", 0, way[client].key);
-	memcpy(way[!client].key, n->ck, HASH);
+	mix_key(n->ck, "", 0, cipher[1].key);
+	memcpy(cipher[0].key, n->ck, HASH);
 	noise_close(n);
-	n->way[0] = way[0];
-	n->way[1] = way[1];
+	n->send = cipher[!initiator];
+	n->receive = cipher[initiator];
 	n->stage = NOISE_TRANSPORT;
-	explicit_bzero(way, sizeof way);
+	explicit_bzero(cipher, sizeof cipher);
 }
 
 static int refuse(struct noise *n)
@@ -266,7 +267,7 @@ static int refuse(struct noise *n)
 	return -1;
 }
 
-/* The token psk too, which both sides can mix before anything is said. */
+/* Initializes the state, then mixes the prologue and the token psk, which the first message begins with. */
 void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue, size_t size)
 {
 	static const char name[] = "Noise_NNpsk0_25519_ChaChaPoly_SHA256";
@@ -284,7 +285,8 @@ void noise_begin(struct noise *n, const unsigned char *psk, const void *prologue
 	explicit_bzero(hashed, sizeof hashed);
 }
 
-int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO])
+int noise_initiate(
+	struct noise *n, unsigned char random[NOISE_KEY], unsigned char hello[NOISE_HELLO])
 {
 	unsigned char key[HASH];
 
@@ -294,28 +296,28 @@ int noise_initiate(struct noise *n, unsigned char random[NOISE_KEY], unsigned ch
 	explicit_bzero(random, NOISE_KEY);
 	curve_public(hello + 2, n->e);
 	mix_public(n, hello + 2, key);
-	hello_write(n, hello, key);
+	message_write(n, hello, key);
 	explicit_bzero(key, sizeof key);
 	n->stage = NOISE_INITIATED;
 	return 0;
 }
 
-/* A replayed or forged question fails at its tag, before the curve is touched. */
-int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned char asked[NOISE_HELLO],
-	unsigned char hello[NOISE_HELLO])
+/* A replayed or forged hello fails at its tag, before any curve arithmetic. */
+int noise_respond(struct noise *n, unsigned char random[NOISE_KEY],
+	unsigned char hello[NOISE_HELLO], unsigned char answer[NOISE_HELLO])
 {
 	unsigned char key[HASH];
-	int bad = n->stage != NOISE_HANDSHAKE || noise_size(n, asked, NOISE_HELLO) != NOISE_HELLO;
+	int bad = n->stage != NOISE_HANDSHAKE || noise_size(n, hello, NOISE_HELLO) != NOISE_HELLO;
 
 	if (!bad) {
-		mix_public(n, asked + 2, key);
-		bad = hello_read(n, asked, key);
+		mix_public(n, hello + 2, key);
+		bad = message_read(n, hello, key);
 	}
 	if (!bad) {
-		curve_public(hello + 2, random);
-		mix_public(n, hello + 2, key);
-		mix_shared(n, random, asked + 2, key);
-		hello_write(n, hello, key);
+		curve_public(answer + 2, random);
+		mix_public(n, answer + 2, key);
+		mix_shared(n, random, hello + 2, key);
+		message_write(n, answer, key);
 		split(n, 0);
 	}
 	explicit_bzero(random, NOISE_KEY);
@@ -323,15 +325,15 @@ int noise_respond(struct noise *n, unsigned char random[NOISE_KEY], unsigned cha
 	return bad ? refuse(n) : 0;
 }
 
-int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO])
+int noise_finish(struct noise *n, unsigned char answer[NOISE_HELLO])
 {
 	unsigned char key[HASH];
-	int bad = n->stage != NOISE_INITIATED || noise_size(n, answered, NOISE_HELLO) != NOISE_HELLO;
+	int bad = n->stage != NOISE_INITIATED || noise_size(n, answer, NOISE_HELLO) != NOISE_HELLO;
 
 	if (!bad) {
-		mix_public(n, answered + 2, key);
-		mix_shared(n, n->e, answered + 2, key);
-		bad = hello_read(n, answered, key);
+		mix_public(n, answer + 2, key);
+		mix_shared(n, n->e, answer + 2, key);
+		bad = message_read(n, answer, key);
 	}
 	explicit_bzero(key, sizeof key);
 	if (bad)
@@ -342,7 +344,7 @@ int noise_finish(struct noise *n, unsigned char answered[NOISE_HELLO])
 
 /* ---- records ---- */
 
-/* The encrypted part of a record of so many bytes of stream, without the tag. */
+/* The size of the plaintext of a record of `used` bytes of the stream. */
 static size_t padded(size_t used)
 {
 	return (2 + used + PAD - 1) / PAD * PAD;
@@ -365,40 +367,40 @@ int noise_size(const struct noise *n, const unsigned char *in, size_t have)
 	return 2 + size;
 }
 
-static void rekey(struct noise_way *w)
+static void rekey(struct noise_cipher *c)
 {
 	unsigned char text[32 + TAG] = {0};
 
-	lock(w->key, UINT64_MAX, 0, 0, text, 32);
-	memcpy(w->key, text, 32);
+	aead_encrypt(c->key, UINT64_MAX, 0, 0, text, 32);
+	memcpy(c->key, text, 32);
 	explicit_bzero(text, sizeof text);
 }
 
-static void count(struct noise_way *w)
+static void count(struct noise_cipher *c)
 {
-	if (++w->nonce % REKEY == 0)
-		rekey(w);
+	if (++c->nonce % REKEY == 0)
+		rekey(c);
 }
 
 int noise_encrypt(struct noise *n, unsigned char *text, size_t size)
 {
-	struct noise_way *w = &n->way[0];
+	struct noise_cipher *c = &n->send;
 
-	if (n->stage != NOISE_TRANSPORT || w->nonce == UINT64_MAX)
+	if (n->stage != NOISE_TRANSPORT || c->nonce == UINT64_MAX)
 		return refuse(n);
-	lock(w->key, w->nonce, 0, 0, text, size);
-	count(w);
+	aead_encrypt(c->key, c->nonce, 0, 0, text, size);
+	count(c);
 	return 0;
 }
 
 int noise_decrypt(struct noise *n, unsigned char *text, size_t size)
 {
-	struct noise_way *w = &n->way[1];
+	struct noise_cipher *c = &n->receive;
 
-	if (n->stage != NOISE_TRANSPORT || w->nonce == UINT64_MAX ||
-		unlock(w->key, w->nonce, 0, 0, text, size))
+	if (n->stage != NOISE_TRANSPORT || c->nonce == UINT64_MAX ||
+		aead_decrypt(c->key, c->nonce, 0, 0, text, size))
 		return refuse(n);
-	count(w);
+	count(c);
 	return 0;
 }
 

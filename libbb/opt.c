@@ -1,8 +1,8 @@
 /* opt.c: options and the values in them.
  *
  * The option string comes from the applet's head comment (scripts/applets.awk): letters, and a
- * colon behind those that take a value.  Options end at the first argument that is none, so a
- * command's own options need no "--".  Whatever is wrong is said in one line that names the word.
+ * colon behind those that take a value.  Options end at the first word that is none, so a command's own options need no
+ * "--".  An error is reported in one line that names the word.
  *
  * config HELP y help texts (without it --help says the usage line alone)
  */

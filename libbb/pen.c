@@ -1,13 +1,14 @@
-/* pen.c: how the next character looks: graphic rendition (SGR) and character sets.
+/* pen.c: how a terminal draws the next character: graphic rendition (SGR) and character sets (ISO 2022).
  *
- * A color is kept as the SGR parameter that chose it, or as 5 or 2 in its upper byte and an index or
- * a red, green and blue below.  The style of an underline is not kept, only that there is one.
+ * A color is a number: 0 is the default, 30 to 107 the SGR parameter that set it; with 5 in the upper byte it is an
+ * index into the palette, with 2 there a red, a green and a blue byte.  Of an underline only its presence is kept,
+ * not its style.
  */
 #include <string.h>
 #include "libbb.h"
 
-/* SGR 38, 48 or 58 at parameter i: ;5;N or ;2;R;G;B, with colons also :2:SPACE:R:G:B.  Returns how many
- * parameters that takes. */
+/* SGR 38, 48 or 58 at parameter i: ;5;N or ;2;R;G;B, with colons also :2:COLORSPACE:R:G:B.  Sets *color, and returns
+ * how many parameters that takes. */
 static unsigned extended_color(const struct escape *e, unsigned i, uint32_t *color)
 {
 	const uint16_t *p = e->param + i;
@@ -28,6 +29,7 @@ static unsigned extended_color(const struct escape *e, unsigned i, uint32_t *col
 
 enum { OVERLINE = 10, VGA_FONT = 11 }; /* bits of attr for SGR 53 and, on the Linux console, 11 */
 
+/* Any SGR parameter but 0 and those of colors: sets or clears its bit of attr. */
 static void set_attr(struct pen *pen, unsigned n)
 {
 	if (n < 10)

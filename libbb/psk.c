@@ -1,8 +1,8 @@
 /* psk.c: the shared key in its file.
  *
- * The file holds 32 bytes in base64, in the one spelling they have: 44 characters and perhaps a newline.
- * It is opened once and judged by its descriptor, so what was checked is what is read.  A symbolic
- * link is followed: many systems hand out secrets as links, and what counts is whose file is behind it.
+ * The file holds 32 bytes in canonical base64 (RFC 4648): 44 characters, and maybe a newline.  It is opened once, and
+ * owner and mode are checked on the descriptor, so the file that was checked is the one that is read.  A symbolic
+ * link is followed: many systems provide secrets as links, and the check is on the file behind it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 enum { CHARS = 44 };
 
-/* ---- base64, without tables and branches: what a cache remembers is nobody's to read ---- */
+/* ---- base64 in constant time: without tables or branches, whose cache traces depend on the key ---- */
 
 /* c - from + value + 1 when from <= c <= to, else 0. */
 static int digits(int c, int from, int to, int value)
@@ -22,7 +22,7 @@ static int digits(int c, int from, int to, int value)
 	return ((from - 1 - c) & (c - to - 1)) >> 8 & (c - from + value + 1);
 }
 
-/* 0-63, or -1. */
+/* The value of a base64 digit, 0-63, or -1. */
 static int digit_value(int c)
 {
 	return digits(c, 'A', 'Z', 0) + digits(c, 'a', 'z', 26) + digits(c, '0', '9', 52) +
@@ -35,7 +35,7 @@ static int digit_char(int v)
 	       ((61 - v) >> 8 & ('9' + 1 - '+')) + ((62 - v) >> 8 & ('/' - '+' - 1));
 }
 
-/* 43 digits and a '=': the last digit's two lowest bits are nobody's and must be 0. */
+/* 43 digits and a '=': 0, or -1.  The two lowest bits of the last digit are unused, and must be 0. */
 static int decode(unsigned char key[NOISE_KEY], const char text[CHARS])
 {
 	unsigned bits = 0;
@@ -73,6 +73,7 @@ static void encode(char text[CHARS + 1], const unsigned char key[NOISE_KEY])
 
 /* ---- the file ---- */
 
+/* Why this file must not hold a key, or 0. */
 static const char *fault(const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode))
@@ -96,8 +97,8 @@ static size_t read_all(int fd, char *buf, size_t size)
 
 void psk_read(unsigned char key[NOISE_KEY], const char *path)
 {
-	int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC); /* it may be a FIFO */
-	char text[CHARS + 2]; /* a newline, and one more than there may be */
+	int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC); /* maybe a FIFO */
+	char text[CHARS + 2]; /* a newline, and one byte more than a key has */
 	struct stat st;
 	const char *why;
 	size_t n;
@@ -116,7 +117,7 @@ void psk_read(unsigned char key[NOISE_KEY], const char *path)
 		die(1, path, ": not a key: 44 base64 characters, as ptybox --keygen makes them");
 }
 
-/* Nobody else is there to be served meanwhile. */
+/* Blocks until there are random numbers (--keygen). */
 static void random_surely(void *buf, size_t n)
 {
 	struct pollfd p = {.events = POLLIN};
@@ -132,7 +133,7 @@ static void random_surely(void *buf, size_t n)
 	}
 }
 
-void psk_make(const char *path)
+void psk_create(const char *path)
 {
 	unsigned char key[NOISE_KEY];
 	char text[CHARS + 1];

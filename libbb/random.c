@@ -1,10 +1,11 @@
 /* random.c: the kernel's random numbers.
  *
- * They come from getrandom(2), which has none before the kernel gathered some: on a small
- * board that may be a minute after boot.  Since Linux 5.4 only a caller that blocks makes the kernel
- * gather by itself, so a child blocks while we go on.  Before 3.17 there is no such call, and a filter
- * may refuse it: there /dev/random gives a byte only when seeded, and after one /dev/urandom is as good.
- * That one is opened at the start and kept: later there may be no descriptor left, nor a /dev.
+ * getrandom(2) returns none before the kernel's generator is seeded: on a small board that may be a minute after
+ * boot. Since Linux 5.4 a caller that blocks makes the kernel seed it, so a child blocks while this process goes on.
+ *
+ * Before Linux 3.17 there is no such call, and a seccomp filter may refuse it.  There /dev/random returns a byte only
+ * when the generator is seeded, and after one byte /dev/urandom is as good.  Both are opened at the start and kept
+ * open: later there may be no descriptor left, or no /dev.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 #include "libbb.h"
 
-/* One of the kernel's own two, whatever somebody may have put there. */
+/* Opens a device, if it is the kernel's of this minor number and no other file. */
 static int device(const char *path, unsigned number)
 {
 	int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -31,10 +32,10 @@ static int device(const char *path, unsigned number)
 	return -1;
 }
 
-static int random_fd = -1, urandom_fd = -1; /* kept: at the limit none could be opened */
+static int random_fd = -1, urandom_fd = -1;
 static char seeded;
 
-/* Opens what is not open yet; -1 and errno. */
+/* Opens the devices that are needed and not open yet: 0, or -1 and errno. */
 static int devices_open(void)
 {
 	if (urandom_fd < 0)
@@ -44,7 +45,7 @@ static int devices_open(void)
 	return urandom_fd < 0 || (!seeded && random_fd < 0) ? -1 : 0;
 }
 
-/* All n bytes, or -1 and errno. */
+/* Reads all n bytes: 0, or -1 and errno. */
 static int device_read(int fd, void *buf, size_t n)
 {
 	ssize_t got = read(fd, buf, n);
@@ -70,7 +71,7 @@ static int random_devices(void *buf, size_t n)
 	return device_read(urandom_fd, buf, n);
 }
 
-/* The call is not there (before Linux 3.17), or a filter refuses it (seccomp(2)). */
+/* Whether getrandom(2) is missing (before Linux 3.17) or refused by a filter (seccomp(2)). */
 static int no_getrandom(ssize_t got)
 {
 	return got < 0 && errno != EAGAIN && errno != EINTR;
@@ -96,8 +97,9 @@ void random_start(void)
 		die(1, "no random numbers: neither getrandom(2) nor /dev/urandom: ", msg_errno());
 }
 
-/* It holds one end of a pipe and nothing else, and goes when we do. */
-static _Noreturn void gather(int report)
+/* The child: waits until the generator is seeded; its end closes the pipe `report`, its only descriptor.  It is
+ * killed when its parent ends. */
+static _Noreturn void wait_for_seed(int report)
 {
 	char byte;
 
@@ -122,7 +124,7 @@ int random_wait(void)
 		return -1;
 	pid = _Fork();
 	if (!pid)
-		gather(report[1]);
+		wait_for_seed(report[1]);
 	close(report[1]);
 	if (pid > 0)
 		return report[0];

@@ -1,16 +1,15 @@
-/* ring.c: bytes in memory, between the one who has them and the one who cannot take them yet.
+/* ring.c: buffers: a ring for the last bytes of a stream, a queue for bytes that wait for a descriptor.
  *
- * A ring keeps the last `size` bytes of an endless stream.  A position is a count of bytes since
- * the stream began, so readers need nothing of the ring's but their own position, and how far one
- * is behind is a subtraction.  `at` is where byte number `head` will go.
+ * A ring keeps the last `size` bytes of an endless stream.  A position is a count of bytes since the stream began: a
+ * reader keeps only its own position, and how far it is behind is head minus that.
  *
- *	 buf             at                size
- *	  |..newer.......|...oldest.........|
+ *	buf              at: byte number `head` goes here
+ *	 |    newer      |     oldest       |  buf + size
  *
- * A queue holds the rest of what a descriptor did not take.  Most never see a byte, so a queue has
- * memory only while it has bytes.
+ * A queue holds the bytes that a descriptor did not take.  Most queues are never used, so one has memory only while it
+ * has bytes.
  *
- * Both are mapped, not allocated: untouched pages cost nothing and a freed one really goes.
+ * Both use mmap(2), not a heap: untouched pages take no memory, and unmapped ones are free at once.
  */
 #include <string.h>
 #include <sys/mman.h>

@@ -1,8 +1,8 @@
 /* sig.c: signals as one readable source.
  *
- * The signals a program cares for stay blocked for good and are read from a signalfd(2) in the
- * loop like everything else: no handler runs, so no state is ever seen half changed and nothing
- * returns EINTR for them.  A command gets a clean mask and default dispositions back (sig_default).
+ * The signals that a program handles stay blocked for good, and are read from a signalfd(2) in the loop as any other
+ * input: no handler runs, so no handler can see state half changed, and no system call returns EINTR for them.  A
+ * command starts with an empty mask and default dispositions (sig_default()).
  */
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -30,16 +30,16 @@ static void ready(struct source *s, unsigned what)
 
 static struct source source = {.want = want, .ready = ready};
 
-/* Not signal(): libc keeps some numbers to itself, and its sigaction() is larger than this file. */
+/* Not signal(3), which refuses the numbers that libc uses itself, and whose sigaction() is larger than this file. */
 void sig_reset(int sig)
 {
-	static char zeros[256]; /* of every kernel's struct sigaction: SIG_DFL */
+	static char zeros[256]; /* at least the kernel's struct sigaction, with SIG_DFL */
 
 	syscall(SYS_rt_sigaction, sig, zeros, 0, _NSIG / 8);
 }
 
-/* What whoever started us wants ignored stays so when it would end a program, which is what it is about
- * (nohup(1), a shell's &); what the kernel ignores by itself is always heard. */
+/* Whether a signal was set to be ignored by the parent process (nohup(1), a shell's &), and is to stay so: not those
+ * whose default is harmless, which are ignored by accident only. */
 static int is_ignored(int sig)
 {
 	struct sigaction act;
@@ -62,7 +62,7 @@ void sig_open(const int *signals)
 	source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (source.fd < 0)
 		die(1, "signalfd: ", msg_errno());
-	sigaddset(&set, SIGPIPE); /* a failed write says EPIPE */
+	sigaddset(&set, SIGPIPE); /* a failed write returns EPIPE */
 	sigprocmask(SIG_BLOCK, &set, 0);
 }
 

@@ -1,12 +1,12 @@
 /* sock.c: stream sockets for every form of ADDR: listening, accepting, connecting.
  *
- * A unix socket's file is made with its mode, in a directory that is entered once (io.c), so whoever can write there
- * cannot lead us to another.  The kernel knows it by the last part of its path then, and so does ss(8).
- * A stale one (nobody answers) is replaced; a live one, or a file that is no socket, never is.
+ * The file of a unix socket is created with its mode, in a directory that is entered once (io.c), so that no one who
+ * can write there can redirect it to another.  The kernel, and so ss(8), then has the last part of its path only as
+ * its name. A stale socket (a connection is refused) is replaced; a live one, or a file that is no socket, never is.
  *
- * A TCP peer that vanished is found by keepalive while the line is idle and by sock_lost() while
- * it owes us acknowledgements.  TCP_USER_TIMEOUT would be shorter, but it also cuts peers that are
- * alive and merely do not read (a zero window), and those are waited for.
+ * A TCP peer that has vanished is detected by keepalive while the connection is idle, and by sock_lost() while it
+ * owes acknowledgements.  TCP_USER_TIMEOUT would be shorter, but it also ends connections to peers that are alive and
+ * do not read (a zero window), which must be kept.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ void sock_unix(union sock_name *n, const char *path)
 		n->un.sun_path[0] = '\0';
 }
 
-/* Every interface; family and port are at the same place in both. */
+/* The wildcard address; family and port have the same offset in sockaddr_in and sockaddr_in6. */
 static void any_name(union sock_name *n, int family, unsigned port)
 {
 	*n = (union sock_name){.in6 = {.sin6_family = family, .sin6_port = htons(port)}};
@@ -51,7 +51,7 @@ static void host_text(char host[ADDR_HOST_MAX + 1], const struct addr *a)
 	host[a->host_len] = '\0';
 }
 
-/* A numeric host in the words of an address: IPv6 in brackets, and nothing else there. */
+/* The socket address of a numeric host: 0 or -1.  IPv6 must stand in brackets, IPv4 must not. */
 static int numeric(union sock_name *n, const struct addr *a)
 {
 	char host[ADDR_HOST_MAX + 1];
@@ -112,7 +112,7 @@ static int no_ipv6(void)
 	return errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
 }
 
-/* Every interface: one IPv6 socket takes both, where the kernel has IPv6. */
+/* Listens on every interface: one dual-stack IPv6 socket, or an IPv4 one if the kernel has no IPv6. */
 static int any_listen(unsigned port)
 {
 	union sock_name n;
@@ -151,7 +151,7 @@ static int host_listen(const struct addr *a, const union sock_name *n)
 	return fd;
 }
 
-/* Does somebody answer at this socket?  Whoever may not ask, or is not answered at once, may not replace it. */
+/* Whether a server listens at this socket.  If connect(2) fails for want of permission or room, one is assumed. */
 static int unix_alive(const struct addr *a, const union sock_name *n)
 {
 	int fd = stream(AF_UNIX), alive;
@@ -164,9 +164,9 @@ static int unix_alive(const struct addr *a, const union sock_name *n)
 	return alive;
 }
 
-/* Removes a socket that nobody answers at.  Another one that somebody binds in its place between the look and
- * unlink(2) is removed as well: there is no removing by descriptor.  That takes the right to write in this
- * directory, and so does no more than its author could do himself. */
+/* Removes a stale socket.  If another one is bound in its place between the check and unlink(2), that is removed: a
+ * file cannot be removed by descriptor.  Only a user who may write to this directory can bring that about, and could
+ * remove the socket anyway. */
 static void replace_stale(const struct addr *a, const union sock_name *n)
 {
 	struct stat st;
@@ -180,9 +180,9 @@ static void replace_stale(const struct addr *a, const union sock_name *n)
 	unlink(n->un.sun_path);
 }
 
-/* The file's mode is 0777 & ~umask in the one step that makes it (unix_bind() in net/unix/af_unix.c), in every
- * Linux.  So there is nothing to mend afterwards: a chmod(2) of the path would follow a link put there meanwhile,
- * and fchmod(2) of the bound socket does not reach the file. */
+/* In every Linux bind(2) creates the file with the mode 0777 & ~umask (unix_bind() in net/unix/af_unix.c), so the
+ * umask is set for the moment.  A chmod(2) of the path afterwards would follow a link that was put there meanwhile,
+ * and fchmod(2) of the bound socket does not change the file. */
 static int path_bind(int fd, const union sock_name *n, mode_t mode, struct file_id *made)
 {
 	mode_t mask = umask(0777 & ~mode);
@@ -196,7 +196,7 @@ static int path_bind(int fd, const union sock_name *n, mode_t mode, struct file_
 	return 0;
 }
 
-/* In the directory that the path leads to now, whatever happens to the path meanwhile. */
+/* Listens in the directory to which the path leads now, even if the path is changed meanwhile. */
 static int path_listen(const struct addr *a, mode_t mode, struct file_id *made)
 {
 	int back, fd = stream(AF_UNIX), bad;
@@ -249,6 +249,7 @@ void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *m
 
 /* ---- connecting ---- */
 
+/* Sets the addresses of PORT, localhost or a numeric host, and returns how many; 0 for a host name. */
 static int numeric_try(const struct addr *a, union sock_name *n)
 {
 	if (a->host && !is_localhost(a))
@@ -265,7 +266,7 @@ static void look_up(const struct addr *a, struct sock_names *names)
 	host_look_up(names, host, a->port);
 }
 
-/* In a process of its own: DNS may take its time. */
+/* Looks a name up in a child process, because that blocks; returns the pipe on which it reports, or -1 and errno. */
 static int look_up_aside(const struct addr *a, struct sock_names *names)
 {
 	int report[2];

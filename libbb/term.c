@@ -1,11 +1,10 @@
-/* term.c: the person's terminal.
+/* term.c: the person's terminal: raw mode, window size, non-blocking access.
  *
- * O_NONBLOCK belongs to the open file description, and a terminal's is shared with the shell that
- * started us (and with whoever it starts next).  So the terminal is opened anew and only that
- * description is non-blocking; the inherited one is left as it was found.
+ * O_NONBLOCK belongs to the open file description, and a terminal's is shared with the shell and its other programs. 
+ * So the terminal is opened again, and only the new description is non-blocking; the inherited one stays as it is.
  *
- * The settings are restored on every way out: by the caller, by die() (msg_cleanup), and by a
- * handler for the signals of a crash.
+ * The settings are restored at every end: by the caller, by die() (msg_cleanup), and by a handler for the signals of
+ * a crash.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -31,14 +30,14 @@ int term_reopen(int fd, int flags)
 	name[sizeof name - 2] += fd;
 	again = open(name, flags);
 	if (again < 0 && isatty(fd) && tcgetsid(fd) == getsid(0))
-		again = open("/dev/tty", flags); /* no /proc, or a terminal taken over by su */
+		again = open("/dev/tty", flags); /* no /proc, or su changed the user */
 	return again;
 }
 
 static void crash(int sig)
 {
 	term_restore();
-	kill(getpid(), sig); /* the disposition is the default again: SA_RESETHAND */
+	kill(getpid(), sig); /* ends the process: SA_RESETHAND has restored the default */
 }
 
 static void cleanup(void)
@@ -85,7 +84,7 @@ void term_restore(void)
 	if (term < 0)
 		return;
 	sigemptyset(&ttou);
-	sigaddset(&ttou, SIGTTOU); /* from the background too */
+	sigaddset(&ttou, SIGTTOU); /* else a background process would be stopped (tcsetattr(3)) */
 	sigprocmask(SIG_BLOCK, &ttou, 0);
 	tcsetattr(term, TCSANOW, &cooked);
 	term = -1;

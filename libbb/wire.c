@@ -1,17 +1,22 @@
-/* wire.c: one connection's bytes, whatever mode it speaks.
+/* wire.c: one connection's bytes in raw, framed or keyed mode.
  *
- * Output goes from where it lies (the ring) to the socket in one writev, in framed mode behind a
- * header on the stack.  Only when the socket takes a part of a frame is the rest copied: a length once
- * announced must be kept even if the ring moves on.  What waits in `out` goes first, always.
+ *	raw, framed:	ring -- writev(2), with a frame header on the stack --> socket
+ *	                  '---- the rest of a frame --> out ------------------> socket
+ *	keyed:		ring --> record, encrypted --> out -------------------> socket
  *
- * In keyed mode the framed stream goes into records: bytes are sealed once, when they leave the ring,
- * so a client that falls behind skips before, not behind the seal.
+ * Output goes from the ring to the socket without a copy.  Only when the socket takes a part of a frame is the rest
+ * copied to `out`: the frame's length has been sent, and the ring may overwrite the bytes.  Bytes in `out` always go
+ * first.
+ *
+ * In keyed mode bytes are encrypted when they leave the ring.  So a client that falls behind misses output that was not
+ * encrypted yet, and the records that it gets have no gap in their nonces.
  */
 #include <errno.h>
 #include <string.h>
 #include "libbb.h"
 
-enum { FRAME_OUT = 32768 }; /* so that a rest and some control frames fit into the queue */
+/* Bytes of output in a frame: what is left of one fits into `out`, with other frames. */
+enum { FRAME_OUT = 32768 };
 
 /* ---- keyed ---- */
 
@@ -22,8 +27,8 @@ void wire_key(struct wire *w, struct noise *n)
 	noise_close(n);
 }
 
-/* Never more than one message: what lies behind it makes the socket readable again. */
-ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **record)
+/* Reads one message at most: bytes behind it stay in the socket, and make it readable again. */
+ssize_t wire_read_record(int fd, struct noise *n, struct queue *rx, unsigned char **record)
 {
 	static unsigned char buf[NOISE_RECORD] LARGE;
 	size_t have = rx->len;
@@ -52,11 +57,11 @@ ssize_t wire_gather(int fd, struct noise *n, struct queue *rx, unsigned char **r
 	return !got && queue_put(rx, buf, have) ? -1 : got;
 }
 
-/* One record, though it may carry nothing: others want their turn. */
+/* Reads one record only, even if it has no bytes of the stream: other connections have their turn. */
 static ssize_t unsealed(struct wire *w, unsigned char *buf)
 {
 	unsigned char *record;
-	ssize_t size = wire_gather(w->fd, &w->noise, &w->rx, &record), n;
+	ssize_t size = wire_read_record(w->fd, &w->noise, &w->rx, &record), n;
 
 	if (size <= 0)
 		return size;
@@ -71,7 +76,7 @@ static ssize_t unsealed(struct wire *w, unsigned char *buf)
 
 static unsigned char sealed[NOISE_RECORD] LARGE;
 
-/* What stands at sealed + NOISE_DATA goes out, or waits. */
+/* Encrypts the `used` bytes at sealed + NOISE_DATA, and writes or queues the record: 0, or -1 and errno. */
 static int seal(struct wire *w, size_t used)
 {
 	size_t size = noise_seal(&w->noise, sealed, used);
@@ -86,7 +91,7 @@ static int seal(struct wire *w, size_t used)
 	return n < 0 ? -1 : queue_put(&w->out, sealed + n, size - n);
 }
 
-/* As everywhere it is raw until WELCOME. */
+/* Until WELCOME the stream has no frames in keyed mode either. */
 static ssize_t seal_output(struct wire *w, int framed, const struct iovec *v, int parts)
 {
 	size_t used = framed ? FRAME_HEAD : 0, total = 0;
@@ -115,7 +120,7 @@ ssize_t wire_flush(struct wire *w)
 	return io_flush(w->fd, &w->out);
 }
 
-/* The part of v behind the first `done` bytes, which went out. */
+/* Queues what is left of v after its first `done` bytes, which were written. */
 static int keep_rest(struct wire *w, const struct iovec *v, int parts, size_t done)
 {
 	for (; parts--; v++) {

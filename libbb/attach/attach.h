@@ -7,127 +7,150 @@
 
 #include "libbb.h"
 
-/* ==== display.c: standard output, and lines of our own beside it ==== */
+/* ==== display.c: standard output, and ptyattach's own lines ==== */
 
-/* From here on what standard output does not take at once is written in the loop. */
+/* Adds standard output to the loop, which writes what it does not take at once; before the first display_show(). */
 void display_open(void);
-/* The errno with which writing to standard output failed; from then on everything is dropped.  0: none. */
+/* The errno with which writing to standard output failed; from then on all output is dropped.  0: it did not fail. */
 int display_error(void);
-/* n > 0 bytes for standard output, kept (up to QUEUE_SIZE) while it does not take them. */
+/* Writes n > 0 bytes of the session's output to standard output; keeps what it does not take.  More than QUEUE_SIZE
+ * bytes kept are an error (display_error()): the caller reads nothing while display_pending(). */
 void display_show(const unsigned char *data, size_t n);
-/* How many bytes are kept. */
+/* How many bytes of output wait for standard output. */
 size_t display_pending(void);
-/* "[words: reason]" on standard error, on a line of its own; reason may be 0. */
+/* Writes "[words: reason]" to standard error, on a line of its own and without control characters; reason may be 0.
+ * Blocks. */
 void display_line(const char *words, const char *reason);
-/* Switches off what a full-screen program may have switched on in the terminal and left so. */
+/* Switches mouse reports, bracketed paste, a hidden cursor and colors off (xterm's ctlseqs): a session that was lost
+ * may have left them on. */
 void display_reset(void);
 
 /* ==== detach_key.c: the detach key ==== */
 
-enum { DETACH_KEY_WAIT = 300 }; /* ms without another key after which it detaches */
+enum { DETACH_KEY_WAIT = 300 }; /* ms: the detach key and then nothing for so long means detach */
 
 struct detach_key {
-	int key;         /* -1: none */
-	msec held_since; /* the key was typed then, and nothing after it; 0: no */
-	unsigned char byte;
+	int key;            /* its byte; -1: there is none */
+	msec held_since;    /* when the detach key was typed, if it was the last byte; else 0 */
+	unsigned char byte; /* where detach_key_next() puts a held key that is to be sent */
 };
 
-/* "^A", "^]", a character: the byte; "none": -1; anything else: -2. */
+/* The byte that "^A", "^]" or one character means; -1 for "none"; -2 for anything else. */
 int detach_key_parse(const char *s);
-/* Takes the next run from the *n > 0 typed bytes at *data, which move on: its length, and where it is in
- * *run (valid until the next call), is what is to be sent; 0 when only the detach key was taken. */
+/* Takes the next bytes off the *n > 0 typed ones at *data, and moves both on.  Returns how many bytes are to be sent,
+ * and in *run where they are (valid until the next call); 0 when only the detach key was taken. */
 size_t detach_key_next(
 	struct detach_key *k, const unsigned char **data, size_t *n, const unsigned char **run);
-/* When the key that was typed means detach, or NEVER. */
+/* When a detach key that nothing follows means detach; NEVER when none is held. */
 msec detach_key_due(const struct detach_key *k);
 
 /* ==== remote.c: the client's side of raw and framed mode ==== */
 
-enum { REMOTE_RAW, REMOTE_UNKNOWN, REMOTE_PLAIN, REMOTE_EXTENDED };
+enum remote_mode { REMOTE_RAW, REMOTE_DETECTING, REMOTE_PLAIN, REMOTE_EXTENDED };
 
 struct remote {
 	struct wire wire;
-	int mode;
-	int status;    /* the command's, once EXIT came; else -1 */
-	char watch;    /* only watch: said behind WELCOME */
+	enum remote_mode mode;
+	int status;    /* the command's, once EXIT was received; else -1 */
+	char watch;    /* -o: WATCH is sent once WELCOME was received, and no input ever */
 	char answered; /* anything was received */
 	char noticed;  /* the last packet was a NOTICE */
 	char size_due; /* a window size did not fit into the queue: send it when there is room */
-	unsigned char banner_len; /* how much of a keyed port's line was received */
-	msec began, heard, pinged, sent;
-	unsigned char held[12]; /* the beginning of what may be WELCOME */
+	unsigned char
+		banner_len; /* how many bytes of a keyed port's first line were received, or NOT_KEYED */
+	msec began; /* when the connection was made; once anything was received, when the first of it was */
+	msec heard;  /* when anything was received last */
+	msec pinged; /* when PING was sent last, or would have been */
+	msec sent;   /* when input was sent last */
+	unsigned char
+		held[12]; /* REMOTE_DETECTING: received, and so far the beginning of WELCOME */
 	unsigned held_len;
-	char note[256];
-	size_t note_len;
+	char notice[256]; /* the NOTICE that is being received */
+	size_t notice_len;
 };
 
-/* A new connection; watch stays as it is.  n moves in (wire_key()), or is 0 for one that is not keyed. */
+/* Begins with a new connection, and queues HELLO if it is framed; only r->watch stays as it is.  n moves in
+ * (wire_key()), or is 0 for a connection that is not keyed.  fd stays the caller's to close. */
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n);
-/* Sends the window size; when much is queued already, only size_due is set. */
+/* Queues the window size; when the queue is half full, only size_due is set.  Nothing in raw mode, or with -o. */
 void remote_size(struct remote *r, const struct winsize *size);
-/* Shows what was received and notes EXIT; -1 when it violates the protocol, as a status over 255 does. */
+/* Decodes n bytes from wire_read(): displays output and notices, and keeps the status of EXIT.  -1 when they violate
+ * the protocol, as a status over 255 does. */
 int remote_received(struct remote *r, const unsigned char *data, size_t n);
-/* Whether the server's first line was that of a keyed port. */
+/* Whether the server's first bytes are a keyed port's line. */
 int remote_is_keyed(const struct remote *r);
-/* The server closed: shows what was held back because it might have become WELCOME. */
+/* After the end of the stream: displays what was held back as the possible beginning of WELCOME. */
 void remote_ended(struct remote *r);
-/* Whether input may be sent now; *due is lowered to the time when it may. */
+/* Whether input may be sent now; otherwise *due is lowered to the time when it may, if that is known. */
 int remote_takes_input(const struct remote *r, msec *due);
-/* Sends one piece of q; -1 and errno. */
+/* Sends one piece of q, as one packet if the server is framed: 0, or -1 and errno. */
 int remote_input(struct remote *r, struct queue *q);
-/* Tells the server that input has ended, as far as its mode can; -1 and errno. */
+/* Tells the server that input has ended, in the modes that can: 0, or -1 and errno. */
 int remote_eof(struct remote *r);
-/* The silence up to now is not the server's: we did not read. */
+/* Counts silence anew from now on: up to now the socket was not read, so nothing follows from it. */
 void remote_not_silent(struct remote *r);
-/* When remote_timer() is to be called; it returns -1 when the server has been silent for too long. */
+/* When remote_timer() is to be called, or NEVER. */
 msec remote_due(const struct remote *r);
+/* Ends the detection of the mode, or sends PING, when it is time; -1 when the server has been silent for too long. */
 int remote_timer(struct remote *r);
 
-/* ==== link.c: the connection to the server, as it comes and goes ==== */
+/* ==== link.c: the connection to the server, made, lost and made again ==== */
 
 enum link_state { LINK_IDLE, LINK_DIALING, LINK_UP, LINK_LEAVING };
+/* The end of standard input: not reached; reached; also reported to the server of this connection. */
 enum link_eof { EOF_NONE, EOF_SEEN, EOF_SENT };
 
 struct link {
-	struct source src; /* the socket; fd is -1 unless there is one */
-	enum link_state state;
-	enum link_eof eof; /* the end of our own input */
-	struct remote remote;
-	struct queue input; /* typed, not sent yet */
-	const char *addr;
+	/* options and facts of the start */
+	struct addr addr;
 	char framed, keyed;
 	char reconnects; /* -R */
-	char raw_terminal; /* standard input is a terminal, which is made raw once there is a session */
-	char dirty;        /* the session's output may have changed the terminal's modes */
-	char told[80];     /* why the last try to connect failed */
-	msec retry_at, retry_wait;
-	msec check_at; /* look then whether a peer that owes acknowledgements still exists; 0: no need */
-	msec moved_at;   /* when the server last took input */
-	int reset_after; /* the error that follows the last byte that can be read */
-	int write_error; /* nothing more can be sent */
+	char terminal; /* standard input is a terminal: it is made raw with the first connection */
+	/* all connections */
+	enum link_state state;
+	enum link_eof eof;
+	char dirty; /* a session may have left the terminal's modes changed */
+	char last_failure
+		[80];    /* why the last try to connect failed, if it is not to be reported twice */
+	msec retry_at;   /* LINK_IDLE: when to connect */
+	msec retry_wait; /* ms: how long after the next failure */
+	/* LINK_UP: this connection */
+	struct source src; /* the socket; fd is -1 when there is none */
+	struct remote remote;
+	struct queue input; /* typed, and not sent yet */
+	msec check_at; /* when to look whether a peer that owes acknowledgements is still there; 0: not at all */
+	msec moved_at;   /* when the server last took input, or input ended */
+	int reset_after; /* the error that follows the last byte that can be read; 0: none */
+	int write_error; /* the error with which writing failed: only reading goes on; 0: none */
+	/* LINK_LEAVING: how ptyattach ends, once all output is written (display_line()) */
 	int leave_status;
-	const char *leave_words, *leave_reason; /* LINK_LEAVING: said when all is shown */
+	const char *leave_words, *leave_reason;
 };
 
-extern struct link uplink;
+extern struct link uplink; /* all zeros: it takes no place in the file */
 
-/* Typed bytes; dropped unless the link is up. */
+/* The defaults, before the options are read. */
+void link_init(void);
+/* Queues n typed bytes, for which user_want() saw room; drops them unless the link is up, and with -o. */
 void link_type(const unsigned char *data, size_t n);
-/* Tells the server the size of our window. */
+/* Sends the window size of standard input's terminal, else of standard output's, if the link is up. */
 void link_window(void);
-/* Makes standard input raw, if it is a terminal and is not raw yet; or dies. */
+/* Makes standard input raw, if it is a terminal and is not raw yet; dies when that fails. */
 void link_make_raw(void);
-/* How many bytes of input were not sent yet, and a line that says so if there are any. */
+/* How many bytes of input were not sent yet. */
 size_t link_unsent(void);
+/* Displays a line that says that input may be lost, if any was not sent. */
 void link_announce_unsent(void);
-/* connect.c's results: a connection (fd is ours now) and the error of a reset that has already followed
- * what can be read from it, or 0; or why there is none. */
+/* A connection was made; fd is the link's from here on.  reset_after is the error of a reset that has followed what
+ * can still be read from it, or 0. */
 void link_connected(int fd, int reset_after);
+/* No connection could be made, or the keyed handshake failed, for this reason (used before it returns). */
 void link_failed(const char *reason);
 
 /* ==== connect.c: connecting to an address ==== */
 
-/* Looks up and tries every name of the address; then link_connected() or link_failed(). */
-void connect_begin(const struct addr *a);
+/* The link is LINK_DIALING: looks uplink.addr up and tries each of its socket names in turn; then, at once or later in
+ * the loop, calls link_connected() or link_failed(). */
+void connect_begin(void);
 
 #endif

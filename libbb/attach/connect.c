@@ -1,17 +1,19 @@
-/* connect.c: a connection to an address, as often as it takes.
+/* connect.c: connecting to an address.
  *
- * An address may stand for several names (localhost, DNS); they are tried in turn, and of all that
- * went wrong the first is what the person hears.  Lookups and connects are waited for in the loop.
+ * An address may stand for several socket names (localhost, DNS).  They are tried in turn; when all fail, the first
+ * reason is reported.  Neither the lookup nor connect(2) blocks: both are sources in the loop.
  *
- *	connect_begin: lookup -> connect -> link_connected()
- *	                  \          \ next name
- *	                   \----------+-> link_failed()
+ *	connect_begin() --> lookup --> connect --> link_connected()
+ *	                      |        |  ^  | failed, and another name is left
+ *	                      |        |  +--+
+ *	                      v        v
+ *	                     link_failed()
  */
 #include <errno.h>
 #include "attach.h"
 
 static struct sock_names names LARGE;
-static int next;
+static int next; /* the index of the name to be tried next */
 static const char *first_reason;
 
 static void connect_next(void);
@@ -34,7 +36,7 @@ static unsigned connect_want(struct source *src, msec *due)
 	return LOOP_WRITE;
 }
 
-/* A reset may overtake what was sent before it: then there is something to read after all. */
+/* A server that closes at once may have sent a line before its reset: then the line is still to be read. */
 static void connect_ready(struct source *src, unsigned what)
 {
 	int e = sock_error(src->fd), fd = src->fd;
@@ -51,7 +53,8 @@ static void connect_ready(struct source *src, unsigned what)
 	fail(msg_errno());
 }
 
-static struct source tries[SOCK_NAMES] LARGE; /* one is freed while the next begins */
+/* One for each name: a closed source is in use until the next turn begins, when the next try has begun. */
+static struct source tries[SOCK_NAMES] LARGE;
 
 static void connect_next(void)
 {
@@ -93,12 +96,12 @@ static void lookup_ready(struct source *src, unsigned what)
 
 static struct source lookup = {.fd = -1, .want = lookup_want, .ready = lookup_ready};
 
-void connect_begin(const struct addr *a)
+void connect_begin(void)
 {
 	uplink.state = LINK_DIALING;
 	next = 0;
 	first_reason = 0;
-	lookup.fd = sock_resolve(a, &names);
+	lookup.fd = sock_resolve(&uplink.addr, &names);
 	if (lookup.fd < 0)
 		resolved();
 	else

@@ -1,7 +1,10 @@
 /* detach_key.c: the detach key among what a person types.
  *
- * The key is held back until it is known what follows: nothing for a while (detach), the key again (it
- * is sent once), anything else (both are sent: the key was part of a paste, or meant for the program).
+ * The key is held back until it is known what follows:
+ *
+ *	nothing for DETACH_KEY_WAIT ms	detach
+ *	the detach key again		it is sent once
+ *	another byte			both are sent: the key was part of a paste, or meant for the program
  */
 #include <string.h>
 #include "attach.h"

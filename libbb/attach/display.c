@@ -1,9 +1,9 @@
-/* display.c: standard output, and lines of our own beside it, on standard error.
+/* display.c: standard output for the session's output, and ptyattach's own lines on standard error.
  *
- * A terminal, device or pipe gets an open file description of its own that does not block; writing to a
- * regular file never blocks.  What is left, a socket say, cannot be opened again: it is written to in small
- * pieces, and only when select() says that it is ready.  Lines of our own begin at the left margin,
- * wherever the session's output has left the cursor.
+ * A terminal, device or pipe is opened again as a description that does not block (term_reopen()); writing to a regular
+ * file never blocks.  What is left, a socket for example, cannot be opened again: it is written to in small pieces, and
+ * only when select() says that it is ready.  If the session's output has left the cursor inside a line, a line of
+ * ptyattach's own begins with CR and LF.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,11 +11,11 @@
 #include <unistd.h>
 #include "attach.h"
 
-enum { SLICE = 512 };
+enum { SLICE = 512 }; /* PIPE_BUF at least (POSIX): what a socket that is ready takes at once */
 
-static struct queue pending; /* for standard output, which did not take it yet */
-static char at_line_start = 1;
-static char blocking; /* a write may block although select() says that it is ready */
+static struct queue pending;   /* output that standard output did not take yet */
+static char at_line_start = 1; /* what was written last ends in a newline */
+static char blocking;          /* a write may block although select() says that it is ready */
 static int error;
 
 static unsigned want(struct source *src, msec *due)
@@ -85,19 +85,19 @@ void display_show(const unsigned char *data, size_t n)
 
 void display_line(const char *words, const char *reason)
 {
-	char line[320], *said;
+	char line[320], *text;
 	struct text t = {line, line + sizeof line - 3};
 
 	if (isatty(2) && !at_line_start)
 		text_str(&t, "\r\n");
-	said = t.at;
+	text = t.at;
 	text_str(&t, "[");
 	text_str(&t, words);
 	if (reason) {
 		text_str(&t, ": ");
 		text_str(&t, reason);
 	}
-	t.at = said + text_clean(said, t.at - said);
+	t.at = text + text_clean(text, t.at - text);
 	t.end += 3;
 	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);

@@ -1,15 +1,19 @@
-/* link.c: the connection to the server, as it comes and goes.
+/* link.c: the connection to the server, made, lost and made again.
  *
  *	       connect_begin()         link_connected()
  *	IDLE -----------------> DIALING -----------------> UP
- *	 ^                         | link_failed()          | lost()
- *	 +---- -R, after a while --+------------------------+
- *	                           |                        | closed(), end(), EXIT
- *	                           v without -R             v
- *	                       the program ends          LEAVING: all is shown, then the program ends
+ *	 ^                         | link_failed()          |
+ *	 |        with -R          |                        | lost()
+ *	 +-------------------------+------------------------+
+ *	                           | without -R             | without -R; ended(): EXIT, or a close in good order
+ *	                           v                        v
+ *	                     die(), status 255           LEAVING: output is written, then ptyattach ends
  *
- * The socket is read only while the display keeps nothing, standard input only while there is room here.
- * Every loss of a link that was up goes through lost(), which decides whether there will be another.
+ * The socket is read only while no output waits for standard output, and standard input only while uplink.input has
+ * room.  Every loss of a connection that was up goes through lost(), which decides whether there is another.
+ *
+ * Whether the terminal's modes may have to be reset is a fact of its own, `dirty`: set with every connection, since a
+ * session's output may follow, and cleared only by a session that ended in good order and so has reset them itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,12 +21,19 @@
 
 enum {
 	LOST = 255,
-	RETRY_MIN = 1000,
+	RETRY_MIN = 1000, /* ms between tries to connect: doubled after each, up to RETRY_MAX */
 	RETRY_MAX = 30000,
-	CHECK = 30000,
+	CHECK = 30000, /* ms between looks at acknowledgements (sock_lost()), while data is sent */
 };
 
-struct link uplink = {.src = {.fd = -1}, .framed = CFG_FRAMED, .retry_wait = RETRY_MIN};
+struct link uplink;
+
+void link_init(void)
+{
+	uplink.src.fd = -1;
+	uplink.framed = CFG_FRAMED;
+	uplink.retry_wait = RETRY_MIN;
+}
 
 /* ---- input ---- */
 
@@ -70,16 +81,15 @@ static void leaving(int status, const char *words, const char *reason)
 	uplink.leave_reason = reason;
 }
 
-/* A reason is told once, and again when there was another in between. */
+/* The same reason is reported only once in a row. */
 void link_failed(const char *reason)
 {
-	struct text t = {uplink.told, uplink.told + sizeof uplink.told - 1};
+	const size_t max = sizeof uplink.last_failure - 1;
+	struct text t = {uplink.last_failure, uplink.last_failure + max};
 
-	if (!uplink.reconnects) {
-		term_restore();
-		die(LOST, uplink.addr, ": ", reason);
-	}
-	if (strncmp(uplink.told, reason, sizeof uplink.told - 1)) {
+	if (!uplink.reconnects)
+		die(LOST, uplink.addr.text, ": ", reason);
+	if (strncmp(uplink.last_failure, reason, max)) {
 		text_str(&t, reason);
 		*t.at = '\0';
 		display_line("not connected, trying again", reason);
@@ -87,6 +97,7 @@ void link_failed(const char *reason)
 	idle();
 }
 
+/* Without the session's end. */
 static void lost(const char *reason)
 {
 	if (!uplink.reconnects) {
@@ -97,11 +108,29 @@ static void lost(const char *reason)
 	link_announce_unsent();
 	loop_close(&uplink.src);
 	queue_close(&uplink.input);
-	uplink.told[0] = '\0';
+	uplink.last_failure[0] = '\0';
 	idle();
 }
 
-/* The server has closed: was that the end of the session? */
+/* The session has ended in good order. */
+static void ended(int status, const char *words)
+{
+	uplink.dirty = 0;
+	leaving(status, words, 0);
+}
+
+static void exited(int status)
+{
+	static char line[32];
+	struct text t = {line, line + sizeof line - 1};
+
+	text_str(&t, "exited, status ");
+	text_num(&t, status);
+	ended(status, line);
+}
+
+/* After the end of the stream without EXIT.  In raw mode that is the session's end; after a NOTICE the server has said
+ * why it closes; a server without EXIT (plain mode) may have been restarted, so with -R that is a loss. */
 static void closed(void)
 {
 	const struct remote *r = &uplink.remote;
@@ -110,9 +139,11 @@ static void closed(void)
 	if (uplink.reset_after || (uplink.write_error && r->mode != REMOTE_RAW && !r->answered)) {
 		errno = uplink.reset_after ? uplink.reset_after : uplink.write_error;
 		lost(msg_errno());
-	} else if (r->status >= 0 || r->mode == REMOTE_RAW || r->noticed ||
+	} else if (r->noticed) {
+		leaving(LOST, "connection closed", 0);
+	} else if (r->mode == REMOTE_RAW ||
 		   (r->mode != REMOTE_EXTENDED && r->answered && !uplink.reconnects)) {
-		leaving(r->noticed ? LOST : 0, "connection closed", 0);
+		ended(0, "connection closed");
 	} else {
 		lost("closed without an end of the session");
 	}
@@ -125,23 +156,24 @@ static void input(void)
 	static unsigned char buf[16384] LARGE;
 	struct remote *r = &uplink.remote;
 	ssize_t n = wire_read(&r->wire, buf, sizeof buf);
+	int bad = n > 0 && remote_received(r, buf, n);
 
-	if (n < 0 && errno)
+	if (r->status >= 0)
+		exited(r->status);
+	else if (n < 0 && errno)
 		lost(msg_errno());
 	else if (n < 0)
 		closed();
-	else if (n > 0 && remote_received(r, buf, n))
+	else if (bad)
 		lost("protocol error");
 	else if (remote_is_keyed(r))
 		leaving(LOST, "connection lost", "a keyed port: -k KEYFILE is needed");
-	if (r->status >= 0)
-		leaving(r->status, "exited", 0);
 }
 
-/* Our end of input is due once it is known who hears it, and whether it can be said at all. */
+/* Whether the server is to be told that input has ended: not before its mode, and so the way to tell it, is known. */
 static int eof_due(void)
 {
-	return uplink.eof == EOF_SEEN && uplink.remote.mode != REMOTE_UNKNOWN;
+	return uplink.eof == EOF_SEEN && uplink.remote.mode != REMOTE_DETECTING;
 }
 
 static void output(void)
@@ -164,7 +196,7 @@ static void output(void)
 		uplink.moved_at = loop_now;
 	if (r->size_due)
 		link_window();
-	if (failed) { /* what the server said before it closed is read all the same */
+	if (failed) { /* the socket is read on: a server that has closed may have sent something before */
 		uplink.write_error = errno;
 		queue_close(&uplink.input);
 		queue_close(&r->wire.out);
@@ -219,7 +251,7 @@ static void ready(struct source *src, unsigned what)
 
 void link_make_raw(void)
 {
-	if (uplink.raw_terminal && !term_is_raw() && term_raw(0))
+	if (uplink.terminal && !term_is_raw() && term_raw(0))
 		die(LOST, "standard input: ", msg_errno());
 }
 
@@ -229,7 +261,7 @@ static void up(int fd, struct noise *n)
 	uplink.state = LINK_UP;
 	uplink.dirty = 1;
 	uplink.retry_wait = RETRY_MIN;
-	uplink.told[0] = '\0';
+	uplink.last_failure[0] = '\0';
 	if (uplink.eof == EOF_SENT)
 		uplink.eof = EOF_SEEN;
 	uplink.check_at = 0;

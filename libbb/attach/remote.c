@@ -1,20 +1,27 @@
-/* remote.c: the client's side of framed mode, the counterpart of server/client_input.c.
+/* remote.c: the client's side of raw and framed mode (docs/protocol.md), the counterpart of server/client_input.c.
  *
- * HELLO goes out first, with the window size.  What comes back is shown as it is until WELCOME stands
- * in it; from there on it is frames.  A server that never says WELCOME (uWSGI's, or one whose output
- * had begun) is looked through for LOOK ms from the first thing it says: a forwarder may accept long
- * before the server behind it is up.  uWSGI's takes plain input packets, sizes and signals.
+ * A framed connection begins with HELLO and the window size.  Output is displayed as it is until WELCOME is found in
+ * it; behind WELCOME the stream consists of frames.
+ *
+ *	RAW: -r
+ *	DETECTING --- WELCOME ----------------------------> EXTENDED
+ *	    '-------- DETECT ms after the first byte -----> PLAIN
+ *
+ * The time runs from the first byte received, not from the connection: a forwarder may accept long before the server
+ * behind it is up.  A server that never sends WELCOME is uWSGI's forkptyrouter, or one whose output had begun: it takes
+ * packets of input and window sizes, and sends no frames.
  */
 #include <string.h>
 #include "attach.h"
 
 enum {
-	LOOK = 10000,
-	PING_AFTER = 15000, /* ms of silence */
-	LOST_AFTER = 45000,
-	PART = NOISE_MAX - FRAME_HEAD,
-	PLAIN_PART = 1024, /* uWSGI reads 4096 bytes at a time and closes at a payload over 4092, */
-	PLAIN_PAUSE = 60,  /* and keeps the second of two packets that it reads at once */
+	DETECT = 10000,                /* ms */
+	SETTLE = 1000,                 /* ms: input waits so long for a server that says nothing */
+	PING_AFTER = 15000,            /* ms of silence */
+	LOST_AFTER = 45000,            /* ms of silence */
+	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet */
+	PLAIN_PART = 1024, /* bytes: uWSGI reads 4096 at a time and closes at a payload over 4092 */
+	PLAIN_PAUSE = 60,  /* ms: uWSGI drops the second of two packets that it reads at once */
 };
 
 static const unsigned char welcome[] = {
@@ -26,7 +33,7 @@ void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 	r->wire = (struct wire){.fd = fd};
 	if (CFG_KEYED && n)
 		wire_key(&r->wire, n);
-	r->mode = !framed ? REMOTE_RAW : REMOTE_UNKNOWN;
+	r->mode = !framed ? REMOTE_RAW : REMOTE_DETECTING;
 	r->began = r->heard = r->pinged = loop_now;
 	r->held_len = r->noticed = r->answered = r->banner_len = r->size_due = 0;
 	r->status = -1;
@@ -45,7 +52,7 @@ void remote_size(struct remote *r, const struct winsize *size)
 	wire_frame(&r->wire, FRAME_COLS, size->ws_col, 0);
 }
 
-/* ---- what the server says ---- */
+/* ---- from the server ---- */
 
 static int env_wanted(const char *s)
 {
@@ -63,27 +70,28 @@ static void welcomed(struct remote *r)
 	for (char **e = environ; *e; e++)
 		if (env_wanted(*e) && queue_room(&r->wire.out) > strlen(*e) + 512)
 			wire_frame(&r->wire, FRAME_ENV, strlen(*e), *e);
-	wire_frame(&r->wire, FRAME_DATA, 0, 0); /* go */
+	wire_frame(&r->wire, FRAME_DATA, 0, 0); /* ends the environment: the command starts */
 }
 
-static void note(struct remote *r, const struct frame *f)
+/* A notice that does not fit is cut. */
+static void take_notice(struct remote *r, const struct frame *f)
 {
 	size_t n = f->len;
 
 	if (f->first)
-		r->note_len = 0;
-	if (n > sizeof r->note - 1 - r->note_len)
-		n = sizeof r->note - 1 - r->note_len;
-	memcpy(r->note + r->note_len, f->part, n);
-	r->note_len += n;
+		r->notice_len = 0;
+	if (n > sizeof r->notice - 1 - r->notice_len)
+		n = sizeof r->notice - 1 - r->notice_len;
+	memcpy(r->notice + r->notice_len, f->part, n);
+	r->notice_len += n;
 	if (f->left)
 		return;
-	r->note[text_clean(r->note, r->note_len)] = '\0';
+	r->notice[text_clean(r->notice, r->notice_len)] = '\0';
 	r->noticed = 1;
-	display_line(r->note, 0);
+	display_line(r->notice, 0);
 }
 
-/* -1: no protocol.  A status over 255 is none: cut down to a byte it might say that all went well. */
+/* -1 when the frame violates the protocol.  A status over 255 does: cut down to a byte it might be 0. */
 static int handle(struct remote *r, const struct frame *f)
 {
 	switch (f->type) {
@@ -98,7 +106,7 @@ static int handle(struct remote *r, const struct frame *f)
 		r->status = f->size;
 		break;
 	case FRAME_NOTICE:
-		note(r, f);
+		take_notice(r, f);
 		break;
 	}
 	return 0;
@@ -114,7 +122,7 @@ static int frames(struct remote *r, const unsigned char *data, size_t n)
 	return got == FRAME_BAD ? -1 : 0;
 }
 
-/* Whether the held bytes can be the beginning of WELCOME (its size may be any). */
+/* Whether the held bytes can be the beginning of WELCOME; the two bytes of its size may have any value. */
 static int may_be_welcome(const struct remote *r)
 {
 	for (unsigned i = 0; i < r->held_len; i++)
@@ -130,7 +138,8 @@ static void show_held(struct remote *r, unsigned n)
 	memmove(r->held, r->held + n, r->held_len);
 }
 
-static int look(struct remote *r, const unsigned char *data, size_t n)
+/* Displays output, and looks for WELCOME in it. */
+static int detect(struct remote *r, const unsigned char *data, size_t n)
 {
 	while (n) {
 		size_t plain = 0;
@@ -161,7 +170,7 @@ static const char keyed[] = "ptybox-noise-1 ";
 
 enum { KEYED_LEN = sizeof keyed - 1, NOT_KEYED = 255 };
 
-/* Do the first bytes, in however many pieces, begin a keyed port's line? */
+/* Compares the first bytes that are received, in however many pieces, with the beginning of a keyed port's line. */
 static void look_for_banner(struct remote *r, const unsigned char *data, size_t n)
 {
 	for (; n-- && r->banner_len < KEYED_LEN; data++)
@@ -182,33 +191,28 @@ int remote_received(struct remote *r, const unsigned char *data, size_t n)
 	r->answered = 1;
 	if (r->mode == REMOTE_EXTENDED)
 		return frames(r, data, n);
-	if (r->mode == REMOTE_UNKNOWN)
-		return look(r, data, n);
+	if (r->mode == REMOTE_DETECTING)
+		return detect(r, data, n);
 	display_show(data, n);
 	return 0;
 }
 
 void remote_ended(struct remote *r)
 {
-	if (r->mode == REMOTE_UNKNOWN && r->held_len)
+	if (r->mode == REMOTE_DETECTING && r->held_len)
 		show_held(r, r->held_len);
 }
 
-/* ---- what we say ---- */
+/* ---- to the server ---- */
 
-/* Input waits until it is known who is there: WELCOME, other output, or a second of silence. */
-static msec settled_at(const struct remote *r)
-{
-	int unknown = !r->answered || r->banner_len <= KEYED_LEN;
-
-	return r->mode == REMOTE_UNKNOWN && unknown ? r->began + 1000 : 0;
-}
-
+/* Until WELCOME input goes out at uWSGI's pace, and not before the server has sent anything that is not the beginning
+ * of a keyed port's line, or SETTLE ms have passed. */
 static msec may_send_at(const struct remote *r)
 {
-	msec settled = settled_at(r);
+	int unknown = r->mode == REMOTE_DETECTING && (!r->answered || r->banner_len <= KEYED_LEN);
+	msec settled = unknown ? r->began + SETTLE : 0;
 
-	if (r->mode != REMOTE_UNKNOWN && r->mode != REMOTE_PLAIN)
+	if (r->mode != REMOTE_DETECTING && r->mode != REMOTE_PLAIN)
 		return 0;
 	return settled > r->sent + PLAIN_PAUSE ? settled : r->sent + PLAIN_PAUSE;
 }
@@ -247,7 +251,7 @@ int remote_eof(struct remote *r)
 		return wire_frame(&r->wire, FRAME_EOF, 0, 0);
 	if (r->mode == REMOTE_RAW)
 		shutdown(r->wire.fd, SHUT_WR);
-	return 0; /* uWSGI takes a half-close for the end */
+	return 0; /* in plain mode: uWSGI takes a half-close for the end of the connection */
 }
 
 void remote_not_silent(struct remote *r)
@@ -257,26 +261,27 @@ void remote_not_silent(struct remote *r)
 
 msec remote_due(const struct remote *r)
 {
-	if (r->mode == REMOTE_UNKNOWN)
-		return r->answered ? r->began + LOOK : NEVER;
+	if (r->mode == REMOTE_DETECTING)
+		return r->answered ? r->began + DETECT : NEVER;
 	return r->mode == REMOTE_EXTENDED ? r->pinged + PING_AFTER : NEVER;
 }
 
-/* Silence: ask; when that brings nothing either, the link is lost.  A server that leaves our input
- * unread for its command's sake, and so the question too, says something by itself. */
+/* After PING_AFTER ms of silence PING is sent, and sent again; after LOST_AFTER ms the connection is lost.  A server
+ * that leaves input unread, and so PING too, because the command does not read, sends PONG unasked.  When the timer is
+ * late by PING_AFTER ms this process was suspended: then only so much silence is counted. */
 int remote_timer(struct remote *r)
 {
 	msec late = loop_now - remote_due(r);
 
 	if (late < 0)
 		return 0;
-	if (r->mode == REMOTE_UNKNOWN) {
+	if (r->mode == REMOTE_DETECTING) {
 		remote_ended(r);
 		r->mode = REMOTE_PLAIN;
 		return 0;
 	}
 	r->pinged = loop_now;
-	if (late >= PING_AFTER) /* it was us who slept */
+	if (late >= PING_AFTER)
 		r->heard = loop_now - PING_AFTER;
 	if (loop_now - r->heard < PING_AFTER)
 		r->pinged = r->heard;

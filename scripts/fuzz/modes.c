@@ -129,27 +129,27 @@ static void check_replay(const uint8_t *data, size_t size, size_t ring_size)
 	ring_close(&r);
 }
 
-/* Each byte of input and its kind, as it was taken; those of INPUT_PART are told later. */
+/* Each byte of input and its kind, as it was taken; those of TERM_PART are told later. */
 static struct taken {
 	unsigned char byte[MOST], kind[MOST];
 	size_t n, told;
 } whole, cut;
 static struct taken *taken;
 
-static void take(struct input *in, int kind, const unsigned char *data, size_t n)
+static void take(struct term_input *in, int kind, const unsigned char *data, size_t n)
 {
-	assert(in->hold ? kind != INPUT_PART && n : kind != INPUT_PART || n);
+	assert(in->hold ? kind != TERM_PART && n : kind != TERM_PART || n);
 	assert(taken->n + n <= MOST);
 	if (n)
 		memcpy(taken->byte + taken->n, data, n);
 	taken->n += n;
-	if (kind == INPUT_PART)
+	if (kind == TERM_PART)
 		return;
 	memset(taken->kind + taken->told, kind, taken->n - taken->told);
 	taken->told = taken->n;
 }
 
-/* How long the longest sequence is: beyond INPUT_HOLD the kind is told before it is sure. */
+/* How long the longest sequence is: beyond TERM_HOLD the kind is told before it is sure. */
 static size_t longest(const uint8_t *data, size_t size)
 {
 	struct escape e = {0};
@@ -164,16 +164,16 @@ static size_t longest(const uint8_t *data, size_t size)
 
 static void input_all(struct taken *to, const uint8_t *data, size_t size, int pieces, char hold)
 {
-	struct input in = {.take = take, .hold = hold};
+	struct term_input in = {.take = take, .hold = hold};
 
 	taken = to;
 	to->n = to->told = 0;
 	for (size_t at = 0, n; at < size; at += n)
-		input_feed(&in, data + at, n = pieces ? piece(size - at) : size - at);
-	assert((input_due(&in) == NEVER) == !in.escape.state);
+		term_input_feed(&in, data + at, n = pieces ? piece(size - at) : size - at);
+	assert((term_input_due(&in) == NEVER) == !in.escape.state);
 	loop_now += 1000;
-	input_expire(&in);
-	assert(input_due(&in) == NEVER && !in.len);
+	term_input_expire(&in);
+	assert(term_input_due(&in) == NEVER && !in.len);
 	assert(to->n == size && to->told == size && (!size || !memcmp(to->byte, data, size)));
 }
 
@@ -182,7 +182,7 @@ static void check_input(const uint8_t *data, size_t size)
 	input_all(&whole, data, size, 1, 0);
 	input_all(&whole, data, size, 0, 1);
 	input_all(&cut, data, size, 1, 1);
-	assert(longest(data, size) > INPUT_HOLD || !memcmp(whole.kind, cut.kind, size));
+	assert(longest(data, size) > TERM_HOLD || !memcmp(whole.kind, cut.kind, size));
 }
 
 static void check_keys(const uint8_t *data, size_t size)
