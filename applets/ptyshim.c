@@ -243,6 +243,7 @@ int ptyshim_main(char **argv, const char *options)
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
 	session.shared = 1;
+	session.id = server.session;
 	session.size = server.size;
 	session.takes_console = CFG_CONSOLE && console;
 	if (ring_open(&session.ring, kept))

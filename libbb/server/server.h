@@ -243,6 +243,7 @@ struct session {
 	const struct command *command;
 	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
 	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
+	const char *id; /* PTYBOX_SESSION of its command, so that a client can tell it; 0: none */
 	struct winsize size;
 	msec began, ended, kill_at, retry_at, read_at, coalesce_until;
 	uint64_t in_bytes; /* ever typed */
@@ -493,6 +494,7 @@ struct server {
 	long max;              /* -n; 0: none */
 	msec began;
 	mode_t socket_mode;     /* -m */
+	char session[32];       /* PTYBOX_SESSION in the command's environment */
 	char keyed;             /* -k: TCP is */
 	char open_to_all;       /* unkeyed TCP beyond loopback listens */
 	char sized;             /* by -s */
