@@ -5,31 +5,31 @@
 ##   make run        a shell in a daemon of its own and this terminal attached to it
 ##   make test       build and run every test; TESTS='shim pace:slow' runs only shim.test, and
 ##                   of pace.test the tests with "slow" in their names
-##   make test-here  what needs no other architecture and boots no machine: in about three minutes
+##   make test-here  the tests that need no other architecture and boot no machine; about three minutes
 ##   make check      linters, analyzers, sanitizers, every config, layers, fuzzing
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
-##   make bench      what the servers cost, beside dtach and others; BENCH='-n 5 keys dtach' picks
-##   make initramfs  generated/initramfs/ARCH.gz: ptybox, busybox, a network and a shell on it
-##   make boot       one of those on Debian's kernel in QEMU, and this terminal attached to it
-##   make sizes      what make cross builds; README.md's table of sizes says what came out
+##   make bench      CPU time, latency and memory, beside dtach and others; BENCH='-n 5 keys dtach' selects
+##   make initramfs  generated/initramfs/ARCH.gz: ptybox and busybox, which serve a shell on the network
+##   make boot       such an initramfs on Debian's kernel in QEMU, and this terminal attached to it
+##   make sizes      make cross and smaller configurations; writes README.md's table of sizes
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make man        manual pages, and completions for bash and zsh, in generated/man and generated/complete
-##   make install    these in $(DESTDIR)$(PREFIX)/share; the binary and a link per applet in .../bin
-##   make clean      remove all that was built
+##   make install    manual pages and completions in $(DESTDIR)$(PREFIX)/share; binary and applets in .../bin
+##   make clean      remove everything that was built
 ## Variables:
-##   CONFIG=configs/defconfig  what is built in
-##   O=generated               where objects go; the binary too when it is another
+##   CONFIG=configs/defconfig  the applets and features to build
+##   O=generated               directory of the objects; of the binary as well unless it is this one
 ##   CC=musl-gcc               the compiler; CFLAGS, LDFLAGS, HOSTCC as usual
-##   CROSS_COMPILE=            prefix of another machine's tools: aarch64-linux-musl-
+##   CROSS_COMPILE=            prefix of another architecture's tools: aarch64-linux-musl-
 ##   ARCHES='amd64 i386 arm64 ...'  architectures for make cross, as Debian calls them; all ten;
 ##                                  for make cross-test also ARCH/CONFIG, as mipsel/tiny
-##   EMULATED='arm64 mipsel s390x'  what make test tests beside this machine
+##   EMULATED='arm64 mipsel s390x'  architectures that make test emulates, beside this machine
 ##   ARCH=amd64                make initramfs, boot: the machine, as Debian calls it
 ##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs; make boot: FILES
-##   PORT=4321                 make boot: the port of localhost that leads to the machine
-##   BOOT_ARCHES=amd64         make test: the machines to boot; none is none
+##   PORT=4321                 make boot: the port of localhost that is forwarded to the machine
+##   BOOT_ARCHES=amd64         make test: the architectures to boot; empty for none
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
 
 CONFIG = configs/defconfig
@@ -40,7 +40,7 @@ ARCH = amd64
 BOOT_ARCHES ?= amd64
 CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
-# what make test runs the tests on, beside this machine; named tests run here alone
+# with TESTS no architecture is emulated
 EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
 export BOOT_ARCHES KERNEL MODULES FILES TESTS
 ifeq ($(origin CC),default)
@@ -51,7 +51,7 @@ STRIPFLAGS = -s -R .comment -R '.note*'
 NM = $(CROSS_COMPILE)nm
 HOSTCC = cc
 
-# What is C here comes first; what makes the binary small and static is the caller's to replace.
+# Every build needs BASE and has WARN; CFLAGS and LDFLAGS, for a small static binary, can be replaced by the caller.
 BASE = -std=c11 -D_GNU_SOURCE -I$(O) -Ilibbb -Werror=implicit-function-declaration -isystem /usr/include/bearssl -ffunction-sections -fdata-sections
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
@@ -60,7 +60,7 @@ CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
 	-Wl,-z,common-page-size=64,--sort-section=name,-T,scripts/drop.ld
-# Debian's archive by its full path: -L/usr/lib/TRIPLET would mix in glibc.
+# The full path of Debian's archive, because -L/usr/lib/TRIPLET would also find glibc's libraries.
 BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a)
 LIBS = $(wildcard $(BEARSSL))
 
@@ -72,7 +72,7 @@ PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests
 	$(patsubst scripts/tests/peers-musl/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers-musl/*.c))
 TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
 	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/defconfig)"
-# is it what README.md's table of sizes speaks of?
+# "yes" when nothing is overridden: README.md's table has the size of that build
 STANDARD = $(if $(filter-out file,$(foreach v,CC CFLAGS LDFLAGS STRIPFLAGS CONFIG O,$(origin $v))),,yes)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
@@ -92,7 +92,7 @@ $(O)/%.o: %.c $(O)/applets.h $(O)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(BASE) $(WARN) $(CFLAGS) -MMD -MP -c $< -o $@
 
-# Other flags, config or files rebuild everything; a header that came out the same rebuilds nothing.
+# A change of flags, config or list of files rebuilds everything; a generated header with the same text rebuilds nothing.
 $(O)/flags: FORCE
 	@mkdir -p $(O)
 	@echo '$(FLAGS)' | cmp -s - $@ || { scripts/can-link $(CC) $(CFLAGS) $(LDFLAGS) && echo '$(FLAGS)' > $@; }
@@ -108,18 +108,18 @@ $(O)/peers/%: scripts/tests/peers/%.c $(wildcard scripts/tests/peers/*.h)
 	@mkdir -p $(@D)
 	@$(HOSTCC) -std=c11 -O1 -g -Wall -Wextra $< -o $@ -lutil
 
-# what musl itself does
+# peers that are linked with musl, to test its own functions
 $(O)/peers/%: scripts/tests/peers-musl/%.c
 	@mkdir -p $(@D)
 	@musl-gcc -std=c11 -D_GNU_SOURCE -O1 -Wall -Wextra -static $< -o $@
 
-# Debian's library, and nothing from the network
+# peers in Go, with libraries of Debian's packages; nothing is downloaded
 $(O)/peers/%: scripts/tests/peers-go/%.go
 	@mkdir -p $(@D)
 	@GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(abspath $(O)/go-cache)" GOFLAGS= \
 		go build -o $@ $<
 
-# Of the same head comments and config as --help: there is no second list of options to keep up.
+# Made of the head comments and config that --help is made of, so that options are listed once.
 $(O)/man/stamp: $(O)/applets.stamp scripts/man.awk libbb/libbb.h $(wildcard docs/man/*.in)
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@awk -v pages=docs/man -v to=$(@D) -v version="$$(sed -n 's/^#define VERSION "\(.*\)"/\1/p' libbb/libbb.h)" \

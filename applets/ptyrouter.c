@@ -1,15 +1,15 @@
 /* ptyrouter: run a command under a new pseudoterminal for every connection
  *
- * A supervisor and its workers.  The supervisor opens the sockets, never accepts, and holds up the workers:
- * it starts -j of them, another whenever all are full, and a new one for one that died.  A worker
- * accepts and serves up to SESSIONS sessions (router_session.c); few enough that select() costs an idle session's
- * neighbours next to nothing, and what goes wrong in it takes few other sessions along.
+ * A supervisor and its workers.  The supervisor opens the listening sockets and never accepts.  It keeps -j workers
+ * running, starts another whenever all are full, and replaces those that die.  A worker accepts and serves up to SESSIONS
+ * sessions (router_session.c): few enough that select() stays cheap for each, and that a fault in a worker ends few others.
  *
  *	supervisor --- control socket --- worker: sessions, one client each
  *	   \------ control socket --- worker: ...
  *
- * On the control socket a worker says that it is full, and answers a question for statistics with
- * its sessions.  How many sessions there are stands in a page that all share.
+ * On the control socket a worker reports that it is full (F), and answers the request for statistics (S) with its sessions.
+ * The numbers of sessions are in a page that all processes share.  A worker that is idle exits when there are more than
+ * -j and another has room.
  *
  * applet ptyrouter PTYROUTER
  * config PTYROUTER y the ptyrouter applet
@@ -29,39 +29,36 @@
 
 enum {
 	SESSIONS = 16,
-	WORKERS = 256,   /* times SESSIONS: as many as the kernel has pseudoterminals (4096) */
-	GIVE_UP = 10000, /* ms: KILL comes 5 s after HUP, and 5 s to flush */
-	YOUNG = 1000,    /* ms: a worker that dies so soon is not replaced at once */
-	ANSWER = 1000,   /* ms for a worker to answer */
+	WORKERS = 256,   /* times SESSIONS: the kernel's limit of pseudoterminals (4096, pty(7)) */
+	GIVE_UP = 10000, /* ms from TERM to exit: KILL 5 s after HUP, then 5 s to write output */
+	RESPAWN = 1000,  /* ms: a worker that dies earlier is replaced only after as long again */
+	ANSWER = 1000,   /* ms for a worker to answer a request for statistics */
 };
 
+/* A worker, as all processes see it. */
 struct slot {
-	pid_t pid;
+	pid_t pid; /* 0: free */
 	int sessions;
 };
 
 static struct shared {
-	int total;
+	int total; /* sessions of all workers */
 	struct slot worker[WORKERS];
-	struct tally tally[SERVER_ADDRS];
+	struct counters counters[SERVER_ADDRS];
 } * shared;
 
-static int jobs = 1;
-static msec ending;
-
-static int all_sessions(void)
-{
-	return __atomic_load_n(&shared->total, __ATOMIC_RELAXED);
-}
+static int jobs = 1; /* -j */
+static msec ending;  /* when TERM was received; 0: not yet */
 
 /* ==== a worker ==== */
 
-static struct slot *own;
-static struct source control = {.fd = -1};
-static struct queue answers; /* to the supervisor */
-static char told_full;
+static struct slot *own;                   /* in the shared page */
+static struct source control = {.fd = -1}; /* to the supervisor */
+static struct queue answers;               /* what the control socket did not take yet */
+static char full_sent;                     /* F was sent, and there was no room since */
 
-static int may_leave(void)
+/* Whether this worker may exit: nothing is left to do, and another worker has room. */
+static int may_exit(void)
 {
 	int workers = 0, room = 0;
 
@@ -82,37 +79,31 @@ static int may_leave(void)
 	return workers > jobs && room;
 }
 
-static unsigned life_want(struct source *src, msec *due)
+static unsigned lifetime_want(struct source *src, msec *due)
 {
 	(void)src;
 	if (ending)
 		due_at(due, ending + GIVE_UP);
-	if (may_leave() || server.paused != told_full)
+	if (may_exit() || server.paused != full_sent)
 		due_at(due, loop_now);
 	due_at(due, router_sessions_due());
 	return 0;
 }
 
-/* A full worker says so: the supervisor starts another. */
-static void tell_full(void)
-{
-	if (server.paused && !told_full)
-		queue_put(&answers, "F", 1);
-	told_full = server.paused;
-}
-
-static void life_ready(struct source *src, unsigned what)
+static void lifetime_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
 	router_sessions_serve();
-	tell_full();
-	if (may_leave() || (ending && loop_now >= ending + GIVE_UP)) {
-		listeners_close(); /* in this turn too */
+	if (server.paused && !full_sent) /* the supervisor is to start another worker */
+		queue_put(&answers, "F", 1);
+	full_sent = server.paused;
+	if (may_exit() || (ending && loop_now >= ending + GIVE_UP)) {
+		listeners_close(); /* nothing is accepted later in this turn either */
 		loop_stop();
 	}
 }
 
-static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
+static struct source lifetime = {.fd = -1, .want = lifetime_want, .ready = lifetime_ready};
 
 static void worker_end(void)
 {
@@ -141,33 +132,33 @@ static unsigned control_want(struct source *src, msec *due)
 
 static void control_ready(struct source *src, unsigned what)
 {
-	char question;
+	char request;
 	ssize_t n;
 
 	if (what & LOOP_WRITE) {
 		io_flush(src->fd, &answers);
 		return;
 	}
-	n = io_read(src->fd, &question, 1);
+	n = io_read(src->fd, &request, 1);
 	if (n > 0) {
 		answer_stats();
-	} else if (n < 0) { /* the supervisor is gone */
+	} else if (n < 0) { /* the supervisor has ended, or shut its side down to end this worker */
 		loop_close(src);
 		worker_end();
 	}
 }
 
-static void serve(struct slot *slot, void (*stats)(struct text *))
+static void serve_sessions(struct slot *slot, void (*stats)(struct text *))
 {
 	own = slot;
 	pgrp_open();
-	loop_add(&life);
-	router_sessions_init(&(struct router_load){&shared->total, &slot->sessions, SESSIONS});
+	loop_add(&lifetime);
+	router_sessions_init(&shared->total, &slot->sessions, SESSIONS);
 	server_signals(worker_end, router_sessions_reaped, 0);
 	listeners_accept(1, stats);
 }
 
-static _Noreturn void work(struct slot *slot, int fd)
+static _Noreturn void worker_main(struct slot *slot, int fd)
 {
 	loop_forget();
 	daemon_disown();
@@ -175,14 +166,14 @@ static _Noreturn void work(struct slot *slot, int fd)
 		stats_forget();
 	control = (struct source){.fd = fd, .want = control_want, .ready = control_ready};
 	loop_add(&control);
-	serve(slot, 0);
+	serve_sessions(slot, 0);
 	loop_run();
 	_exit(0);
 }
 
-/* ==== a worker without a supervisor: for the one connection it was started with ==== */
+/* ==== a worker without a supervisor: for an inherited connection (ADDR is "-") ==== */
 
-static void tell_stats(struct text *t)
+static void append_stats(struct text *t)
 {
 	router_sessions_stats(t);
 	stats_end();
@@ -190,7 +181,7 @@ static void tell_stats(struct text *t)
 
 static void serve_one(void)
 {
-	serve(shared->worker, CFG_STATS ? tell_stats : 0);
+	serve_sessions(shared->worker, CFG_STATS ? append_stats : 0);
 	server_ready();
 	loop_run();
 	server_end();
@@ -201,12 +192,13 @@ static void serve_one(void)
 static struct worker {
 	struct source src; /* the control socket */
 	msec started;
-	char answering;
+	char in_answer; /* S was received, NUL not yet */
 } workers[WORKERS] LARGE;
 
-static msec wait_until, asked_at;
-static struct text *report; /* statistics being gathered, */
-static int asking;          /* from this worker now */
+static msec spawn_at;       /* no worker is started before */
+static msec requested_at;   /* when the request for statistics was sent to the current worker */
+static struct text *report; /* statistics that are being collected; or 0 */
+static int requested;       /* the worker that they are requested from now */
 
 static int is_alive(int i)
 {
@@ -237,45 +229,46 @@ static int missing(void)
 
 /* ---- statistics ---- */
 
-/* One worker after the other, so that their sessions do not mix. */
-static void ask_next(void)
+/* Requests the next worker's statistics; one after the other, so that the answers do not mix. */
+static void request_next(void)
 {
-	while (++asking < WORKERS)
-		if (is_alive(asking) && io_write(workers[asking].src.fd, "S", 1) == 1) {
-			asked_at = loop_now;
+	while (++requested < WORKERS)
+		if (is_alive(requested) && io_write(workers[requested].src.fd, "S", 1) == 1) {
+			requested_at = loop_now;
 			return;
 		}
 	report = 0;
 	stats_end();
 }
 
-/* 'F', a worker is full: the wake-up is all.  'S' and its sessions, a comma before each, up to NUL. */
-static void worker_said(struct worker *h, const char *data, size_t n)
+/* Handles what a worker sent: F, that it is full, for which waking up suffices; or S, its sessions, each with a comma before
+ * it, and NUL. */
+static void worker_received(struct worker *h, const char *data, size_t n)
 {
 	for (; n; data++, n--) {
 		char one[2] = {*data, '\0'};
-		int current = report && h == &workers[asking];
+		int current = report && h == &workers[requested];
 
-		if (!h->answering) {
-			h->answering = *data == 'S';
+		if (!h->in_answer) {
+			h->in_answer = *data == 'S';
 		} else if (!*data) {
-			h->answering = 0;
+			h->in_answer = 0;
 			if (current)
-				ask_next();
+				request_next();
 		} else if (current && !(*data == ',' && report->at[-1] == '[')) {
 			text_str(report, one);
 		}
 	}
 }
 
-static void ask_workers(struct text *t)
+static void request_stats(struct text *t)
 {
 	report = t;
-	asking = -1;
-	ask_next();
+	requested = -1;
+	request_next();
 }
 
-/* ---- the workers' lives ---- */
+/* ---- workers ---- */
 
 static unsigned worker_want(struct source *src, msec *due)
 {
@@ -290,7 +283,7 @@ static void worker_ready(struct source *src, unsigned what)
 
 	(void)what;
 	if (n > 0)
-		worker_said((struct worker *)src, buf, n);
+		worker_received((struct worker *)src, buf, n);
 	else if (n < 0)
 		loop_close(src);
 }
@@ -304,12 +297,12 @@ static void supervisor_reaped(pid_t pid, int status)
 		if (slot->pid != pid)
 			continue;
 		__atomic_sub_fetch(&shared->total, slot->sessions, __ATOMIC_RELAXED);
-		if (loop_now - workers[i].started < YOUNG)
-			wait_until = loop_now + YOUNG;
+		if (loop_now - workers[i].started < RESPAWN)
+			spawn_at = loop_now + RESPAWN;
 		*slot = (struct slot){0};
 		loop_close(&workers[i].src);
-		if (report && i == asking)
-			ask_next();
+		if (report && i == requested)
+			request_next();
 	}
 }
 
@@ -319,19 +312,19 @@ static unsigned supervisor_want(struct source *src, msec *due)
 	if (ending)
 		due_at(due, alive() ? ending + GIVE_UP + 1000 : loop_now);
 	else if (missing())
-		due_at(due, wait_until);
+		due_at(due, spawn_at);
 	if (report)
-		due_at(due, asked_at + ANSWER);
+		due_at(due, requested_at + ANSWER);
 	return 0;
 }
 
-/* A new worker is forked outside the loop, which it will turn for itself. */
+/* Stops the loop when a worker is due: it is forked outside, because it runs a loop of its own. */
 static void supervisor_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (report && loop_now >= asked_at + ANSWER)
-		ask_next();
-	if ((missing() && loop_now >= wait_until) ||
+	if (report && loop_now >= requested_at + ANSWER)
+		request_next();
+	if ((missing() && loop_now >= spawn_at) ||
 		(ending && (!alive() || loop_now >= ending + GIVE_UP + 1000)))
 		loop_stop();
 }
@@ -346,35 +339,29 @@ static void supervisor_end(void)
 	for (int i = 0; i < WORKERS; i++)
 		if (is_alive(i) && !workers[i].src.closed)
 			shutdown(workers[i].src.fd,
-				SHUT_WR); /* not TERM, which it may ignore as we do */
-}
-
-static int free_worker(void)
-{
-	int i = 0;
-
-	while (i < WORKERS && (is_alive(i) || workers[i].src.linked))
-		i++;
-	return i;
+				SHUT_WR); /* not TERM, which an inherited disposition may ignore */
 }
 
 static void worker_spawn(void)
 {
-	int fd[2], i = free_worker();
-	struct slot *slot = &shared->worker[i];
+	int fd[2], i = 0;
+	struct slot *slot;
 	pid_t pid;
 
-	wait_until = loop_now + YOUNG;
+	while (i < WORKERS && (is_alive(i) || workers[i].src.linked))
+		i++;
+	slot = &shared->worker[i];
+	spawn_at = loop_now + RESPAWN;
 	if (i == WORKERS || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
 		return;
 	*slot = (struct slot){0};
 	pid = _Fork();
 	if (!pid) {
-		for (int k = 0; k < WORKERS; k++) /* not is_alive(): by now that may be us */
+		for (int k = 0; k < WORKERS; k++) /* is_alive() may count this process by now */
 			if (workers[k].src.linked)
 				close(workers[k].src.fd);
 		close(fd[0]);
-		work(slot, fd[1]);
+		worker_main(slot, fd[1]);
 	}
 	close(fd[1]);
 	if (pid < 0) {
@@ -382,7 +369,7 @@ static void worker_spawn(void)
 		return;
 	}
 	slot->pid = pid;
-	wait_until = 0;
+	spawn_at = 0;
 	workers[i] =
 		(struct worker){.src = {.fd = fd[0], .want = worker_want, .ready = worker_ready}};
 	workers[i].started = loop_now;
@@ -405,8 +392,8 @@ int ptyrouter_main(char **argv, const char *options)
 	shared = mmap(0, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die(1, "no memory: ", msg_errno());
-	server.tallies = shared->tally;
-	server.sessions = all_sessions;
+	server.counters = shared->counters;
+	server.session_count = &shared->total;
 	server_listen(&o, router_session_open);
 	sig_block(SIGTTOU);
 	if (CFG_SUPERVISED && server.single_connection) {
@@ -414,14 +401,14 @@ int ptyrouter_main(char **argv, const char *options)
 		serve_one();
 		return 0;
 	}
-	command_find(&server.command);
+	command_check(&server.command);
 	server_start();
 	server_signals(supervisor_end, supervisor_reaped, 0);
 	loop_add(&supervisor);
-	listeners_accept(0, ask_workers);
+	listeners_accept(0, request_stats);
 	server_ready();
 	do {
-		while (missing() && loop_now >= wait_until)
+		while (missing() && loop_now >= spawn_at)
 			worker_spawn();
 		loop_run();
 	} while (!ending || (alive() && loop_now < ending + GIVE_UP + 1000));

@@ -1,7 +1,11 @@
 /* ptyshim: run a command as a daemon under a pseudoterminal that all clients share
  *
- * One session, any number of clients.  All that is special here is how it ends: the source `life`
- * has no descriptor and looks, turn by turn, at what the session and the clients have come to.
+ * One session, any number of clients.  Only how it ends is special here.  The source `lifetime` has no descriptor; its
+ * deadlines follow in each turn of the loop from the state of the session and of the clients:
+ *
+ *	command ends -> -R: again after SECS
+ *	             -> else: addresses closed (with -w once a client has the last output) -> no client left -> exit
+ *	TERM -> HUP to the command, 5 s, KILL -> as above, without -w; exit after GIVE_UP or FLUSH at the latest
  *
  * applet ptyshim PTYSHIM
  * config PTYSHIM y the ptyshim applet
@@ -21,72 +25,78 @@
 #include <unistd.h>
 #include "server/server.h"
 
-enum { FLUSH = 5000, GIVE_UP = 5000 + FLUSH }; /* ms; KILL comes 5 s after HUP */
-enum { YOUNG = 1000 }; /* ms: a command that lives less than this is started once in that time */
+enum {
+	FLUSH = 5000,           /* ms after TERM and the command's end, to write the last output */
+	GIVE_UP = 5000 + FLUSH, /* ms after TERM; KILL comes 5 s after HUP */
+	RESTART_MIN = 1000,     /* -R: ms from one start to the next, at least */
+};
 
 static struct session session;
-static size_t kept = 64 * 1024;
-static char wait_for_client, interactive, console;
-static msec again = NEVER; /* -R, in ms */
-static msec ending;        /* when TERM came */
-static msec retry;         /* -R: the next try after one that could not start the command */
-static int failed;         /* -R: the errno of that one, which was told */
+static size_t ring_size = 64 * 1024; /* -b */
+static char wait_for_client;         /* -w */
+static char interactive;             /* -I */
+static msec restart_after;           /* -R, in ms */
+static msec ending;                  /* when TERM was received; 0: not yet */
+static msec retry_at;                /* -R: next start after one that failed; 0: none failed */
+static int restart_error;            /* -R: the errno of that failure, which clients were told */
 
-/* "-": its client has not proved itself yet. */
-static int coming(void)
+/* With "-" as ADDR and a key: whether the only client is still to authenticate. */
+static int is_handshaking(void)
 {
 	return CFG_SUPERVISED && CFG_KEYED && server.single_connection && handshake_pending();
 }
 
-static int waiting(void)
+/* Whether a client is still waited for, though the command has ended. */
+static int is_waiting(void)
 {
-	return (coming() || (wait_for_client && !session.collected)) && !ending;
+	return (is_handshaking() || (wait_for_client && !session.collected)) && !ending;
 }
 
-static int finished(void)
+static int is_finished(void)
 {
-	return session_closed(&session) && !waiting() && !client_alive;
+	return session_closed(&session) && !is_waiting() && !client_alive;
 }
 
-/* The latest end after TERM. */
-static msec end_at(void)
+/* When the server exits after TERM, whatever is left to do. */
+static msec exit_at(void)
 {
 	if (!ending)
 		return NEVER;
 	return session.state == SESSION_OVER ? session.ended + FLUSH : ending + GIVE_UP;
 }
 
-/* Its only client is gone, and none can come. */
-static int abandoned(void)
+/* With "-" as ADDR: whether the only client has left. */
+static int is_abandoned(void)
 {
-	return CFG_SUPERVISED && server.single_connection && !ending && !client_alive && !coming();
+	return CFG_SUPERVISED && server.single_connection && !ending && !client_alive &&
+	       !is_handshaking();
 }
 
 /* -R: when the command that has ended is started again. */
 static msec restart_at(void)
 {
-	msec at = retry ? retry : session.ended + again;
+	msec at = retry_at ? retry_at : session.ended + restart_after;
 
-	return at > session.began + YOUNG ? at : session.began + YOUNG;
+	return at > session.began + RESTART_MIN ? at : session.began + RESTART_MIN;
 }
 
-static unsigned life_want(struct source *src, msec *due)
+static unsigned lifetime_want(struct source *src, msec *due)
 {
 	(void)src;
-	if (abandoned())
+	if (is_abandoned())
 		due_at(due, loop_now);
-	due_at(due, end_at());
+	due_at(due, exit_at());
 	if (!session_closed(&session))
 		return 0;
 	if (session.restarts && session.state != SESSION_NEW)
 		due_at(due, restart_at());
-	else if (finished() || (server.listening && !waiting()))
+	else if (is_finished() || (server.listening && !is_waiting()))
 		due_at(due, loop_now);
 	return 0;
 }
 
-/* Tells clients what became of it; a reason for a failure once. */
-static void tell_restart(const struct failure *f)
+/* Tells clients whether the command was started again. */
+static void announce_restart(const struct failure *f)
 {
 	static char line[300] LARGE;
 	struct text t = {line, line + sizeof line - 1};
@@ -94,22 +104,22 @@ static void tell_restart(const struct failure *f)
 	text_str(&t, "ended with status ");
 	text_num(&t, session.status);
 	text_str(&t, f->err ? ", not started again: " : ", started again");
-	if (f->err)
-		command_words(&t, &server.command, f);
+	text_str(&t, f->err ? command_describe(&server.command, f) : "");
 	*t.at = '\0';
-	client_tell(&session, line);
+	client_notice_all(&session, line);
 	if (f->err)
 		warn(line);
 }
 
-static void run_again(void)
+static void restart(void)
 {
 	struct failure f = session_start(&session);
 
-	if (!f.err || f.err != failed)
-		tell_restart(&f);
-	failed = f.err;
-	retry = f.err ? loop_now + (again > YOUNG ? again : YOUNG) : 0;
+	if (!f.err || f.err != restart_error) /* each reason is told once */
+		announce_restart(&f);
+	restart_error = f.err;
+	retry_at =
+		f.err ? loop_now + (restart_after > RESTART_MIN ? restart_after : RESTART_MIN) : 0;
 }
 
 static void end(void)
@@ -121,23 +131,23 @@ static void end(void)
 		ending = loop_now;
 }
 
-static void life_ready(struct source *src, unsigned what)
+static void lifetime_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
-	if (abandoned())
+	if (is_abandoned())
 		end();
 	if (session_closed(&session) && session.restarts && session.state != SESSION_NEW) {
 		if (loop_now >= restart_at())
-			run_again();
+			restart();
 		return;
 	}
-	if (session_closed(&session) && !waiting())
+	if (session_closed(&session) && !is_waiting())
 		listeners_close();
-	if (finished() || loop_now >= end_at())
+	if (is_finished() || loop_now >= exit_at())
 		loop_stop();
 }
 
-static struct source life = {.fd = -1, .want = life_want, .ready = life_ready};
+static struct source lifetime = {.fd = -1, .want = lifetime_want, .ready = lifetime_ready};
 
 static void reaped(pid_t pid, int status)
 {
@@ -150,12 +160,12 @@ static void begin(void)
 	struct failure f = session_start(&session);
 
 	if (f.err)
-		command_failed(&server.command, &f);
-	if (CFG_CONSOLE && console)
+		command_die(&server.command, &f);
+	if (CFG_CONSOLE && session.takes_console)
 		kmsg_open(&session);
 }
 
-/* For a connection that we were started with the command begins when that is let in. */
+/* With "-" as ADDR the command starts when its client is accepted. */
 static struct client *accepted(int fd, const char *name, int mode)
 {
 	if (CFG_SUPERVISED && server.single_connection)
@@ -163,7 +173,7 @@ static struct client *accepted(int fd, const char *name, int mode)
 	return client_open(fd, &session, name, mode);
 }
 
-static void tell_stats(struct text *t)
+static void append_stats(struct text *t)
 {
 	stats_session(t, &session);
 	stats_end();
@@ -186,7 +196,7 @@ static void follow_size(int sig)
 		client_window(terminal, &size);
 }
 
-static void join_terminal(void)
+static void attach_terminal(void)
 {
 	int fd = term_reopen(0, O_RDWR);
 
@@ -208,7 +218,7 @@ int ptyshim_main(char **argv, const char *options)
 	while ((c = opt_next(&o)) >= 0) {
 		switch (c) {
 		case 'b':
-			kept = opt_size(&o, 4096, 1 << 30);
+			ring_size = opt_size(&o, 4096, 1 << 30);
 			break;
 		case 'o':
 			client_rules.watch = 1;
@@ -217,13 +227,13 @@ int ptyshim_main(char **argv, const char *options)
 			interactive = server.foreground = 1;
 			break;
 		case 'c':
-			console = CFG_CONSOLE;
+			session.takes_console = CFG_CONSOLE;
 			break;
 		case 'w':
 			wait_for_client = 1;
 			break;
 		case 'R':
-			again = (msec)opt_num(&o, 0, 1000000) * 1000;
+			restart_after = (msec)opt_num(&o, 0, 1000000) * 1000;
 			session.restarts = 1;
 			break;
 		default:
@@ -235,7 +245,7 @@ int ptyshim_main(char **argv, const char *options)
 	if (is_interactive() && !server.sized)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
-	command_find(&server.command);
+	command_check(&server.command);
 	if (!is_interactive())
 		sig_block(SIGTTOU);
 	server_start();
@@ -245,19 +255,18 @@ int ptyshim_main(char **argv, const char *options)
 	session.shared = 1;
 	session.id = server.session;
 	session.size = server.size;
-	session.takes_console = CFG_CONSOLE && console;
-	if (ring_open(&session.ring, kept))
+	if (ring_open(&session.ring, ring_size))
 		die(1, "-b: ", msg_errno());
 	session.pty.src.fd = session.pty.slave = -1;
 	if (!CFG_SUPERVISED || !server.single_connection)
 		begin();
-	listeners_accept(1, CFG_STATS ? tell_stats : 0);
+	listeners_accept(1, CFG_STATS ? append_stats : 0);
 	server_ready();
-	if (CFG_CONSOLE && console)
+	if (CFG_CONSOLE && session.takes_console)
 		warn("/dev/console and the kernel's log come out of this session (-c)");
 	if (is_interactive())
-		join_terminal();
-	loop_add(&life);
+		attach_terminal();
+	loop_add(&lifetime);
 	loop_run();
 	if (is_interactive())
 		term_restore();

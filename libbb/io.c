@@ -14,11 +14,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "libbb.h"
+
+enum { CLOSE_LIMIT = 1000 }; /* microseconds */
 
 /* The contract of io_read() for the return value of a system call. */
 static ssize_t answer(ssize_t n)
@@ -45,6 +49,55 @@ ssize_t io_write(int fd, const void *buf, size_t n)
 ssize_t io_writev(int fd, const struct iovec *v, int count)
 {
 	return answer(writev(fd, v, count));
+}
+
+/* The peer of a unix socket can send descriptors along (unix(7), SCM_RIGHTS), asked for or not.  They are closed on the way
+ * out of the system call that reads or closes the socket.  When one of them is the last of a socket that lingers
+ * (socket(7), SO_LINGER), that close waits as long as its owner wants, also in a descriptor sent with another one; a
+ * caught signal ends it.  So an interval timer runs meanwhile.  Only Linux 6.16 can refuse descriptors (SO_PASSRIGHTS). */
+
+static char interrupts;
+
+static void set_timer(int microseconds)
+{
+	struct itimerval every = {{0, microseconds}, {0, microseconds}};
+
+	if (interrupts)
+		setitimer(ITIMER_REAL, &every, 0);
+}
+
+ssize_t io_receive(int fd, void *buf, size_t n)
+{
+	ssize_t got;
+
+	set_timer(CLOSE_LIMIT);
+	got = io_read(fd, buf, n);
+	set_timer(0);
+	return got;
+}
+
+void io_close(int fd)
+{
+	set_timer(CLOSE_LIMIT);
+	close(fd);
+	set_timer(0);
+}
+
+static void interrupt(int sig)
+{
+	(void)sig;
+}
+
+void io_interrupt(void)
+{
+	struct sigaction caught = {.sa_handler = interrupt};
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigaction(SIGALRM, &caught, 0);
+	sigprocmask(SIG_UNBLOCK, &alarm, 0);
+	interrupts = 1;
 }
 
 ssize_t io_flush(int fd, struct queue *q)

@@ -113,6 +113,12 @@ void queue_close(struct queue *q);
 ssize_t io_read(int fd, void *buf, size_t n);
 ssize_t io_write(int fd, const void *buf, size_t n);
 ssize_t io_writev(int fd, const struct iovec *v, int count);
+/* io_read() and close(2) for a socket whose peer is not trusted, and may have sent descriptors with it, the close of which
+ * can wait: after io_interrupt() for 1 ms at most. */
+ssize_t io_receive(int fd, void *buf, size_t n);
+void io_close(int fd);
+/* From here on SIGALRM interrupts system calls that wait, and belongs to these two. */
+void io_interrupt(void);
 /* io_write() of what the queue holds, and removes what was written. */
 ssize_t io_flush(int fd, struct queue *q);
 /* Writes all n bytes: 0, or -1 and errno.  Blocks, whether or not the descriptor does. */
@@ -254,9 +260,10 @@ void loop_forget(void);
 void sig_open(const int *signals);
 /* Adds that descriptor to the loop, which calls handle() with each signal; again after loop_forget(). */
 void sig_listen(void (*handle)(int));
-/* The default disposition. */
+/* Sets the default disposition. */
 void sig_reset(int sig);
-/* In a server SIGTTOU, or a message would stop it: in the background of a terminal with tostop set (termios(3)). */
+/* Blocks one signal.  A server blocks SIGTTOU, because a message would stop it in the background of a terminal with
+ * tostop set (termios(3)). */
 void sig_block(int sig);
 /* In a child before exec: default dispositions, nothing blocked. */
 void sig_default(void);

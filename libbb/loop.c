@@ -92,7 +92,7 @@ static void free_closed(void)
 		}
 		*at = s->next;
 		if (s->fd >= 0)
-			close(s->fd);
+			io_close(s->fd);
 		s->fd = -1;
 		s->linked = 0;
 		if (s->freed)

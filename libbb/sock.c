@@ -106,7 +106,7 @@ static int tcp_listen(const union sock_name *n, int how)
 	return -1;
 }
 
-/* After listening failed: was it for want of IPv6? */
+/* Returns whether listening has just failed because the kernel has no IPv6. */
 static int no_ipv6(void)
 {
 	return errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
@@ -368,7 +368,7 @@ void sock_discard(int fd)
 {
 	char buf[4096];
 
-	for (int i = 0; i < 4 && read(fd, buf, sizeof buf) == sizeof buf; i++)
+	for (int i = 0; i < 4 && io_receive(fd, buf, sizeof buf) == sizeof buf; i++)
 		;
 }
 
@@ -384,7 +384,7 @@ void sock_refuse(int fd, const char *why)
 	io_write(fd, line, t.at - line);
 	shutdown(fd, SHUT_WR);
 	sock_discard(fd);
-	close(fd);
+	io_close(fd);
 }
 
 int sock_unread(int fd)

@@ -2,8 +2,7 @@
 #
 # usage: awk -f applets.awk FILE.c... config=1 CONFIG
 #
-# man.awk and complete.awk stand behind it as a second -f: they make manual pages and completions of what was
-# read here, and no header comes out.
+# With man.awk or complete.awk as a second -f manual pages or completions are written instead of the header.
 #
 # A head comment is the first comment of a file: "NAME: description", prose, then these lines:
 #
@@ -16,7 +15,7 @@
 #   option[SYMBOL] -x [ARG]  TEXT the same, an option that is there only with SYMBOL=y
 #
 # Prose is free until the first of them; from there on every line must be one of them or blank.
-# Whatever disagrees stops the build with one line. Any POSIX awk will do.
+# An inconsistency stops the build with one line. Runs with any POSIX awk.
 
 FNR == 1 { head = 0; seen = 0; owner = ""; last = 0 }
 

@@ -4,7 +4,7 @@
 #
 #   arch NAME    sets triplet, musl, runner and flags of the architecture that Debian calls NAME
 #
-# runner is the emulator, empty where there need be none; flags what gcc must be told.
+# runner is the emulator, empty where none is needed; flags are gcc options that the architecture needs.
 
 arch() {
 	runner=''

@@ -2,8 +2,8 @@
 #
 # usage: awk -v to=DIR -v parts=scripts -f applets.awk -f complete.awk FILE.c... config=1 CONFIG
 #
-# Writes DIR/ptybox for bash and DIR/_ptybox for zsh. What is offered for an option's value, the name of that value
-# in its help line says (kind_of); a name that is not known there, as N or SECS, is for the person to type.
+# Writes DIR/ptybox for bash and DIR/_ptybox for zsh. The name of an option's value in its help line decides what is offered
+# for it (kind_of); for other names, as N or SECS, nothing is.
 
 BEGIN {
 	another_output = 1

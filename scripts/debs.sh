@@ -4,9 +4,9 @@
 #   debs_get FOLDER ARCH PACKAGE...   downloads what is missing and unpacks it into FOLDER
 #   debs_source FOLDER PACKAGE        the same for a source package
 #
-# A private apt for each architecture, so that the system's own architectures, package lists and locks stay
-# as they are. Its state and all downloads are in $DEBS (generated/debs); what is there is whole, and is not
-# fetched again. The mirror is the one this system uses; only where it has no lists at all these are fetched.
+# apt runs with a configuration and state of its own for each architecture, so that the system's architectures, package
+# lists and locks are not touched. State and downloads are in $DEBS (generated/debs); a file there is complete, and is not
+# downloaded again. The mirror is the system's; package lists are downloaded only where the system has none.
 : "${DEBS:=$PWD/generated/debs}"
 
 debs_apt() { # ARCH ARG...

@@ -11,9 +11,8 @@
 #   @option -x          what follows the help line of -x
 #   @end
 #
-# and @VERSION@ anywhere. An option's name, argument and first sentence are its help line, so none is missing,
-# none is left from an older version, and a config's pages have its options. A text for an option that is not
-# declared stops the build.
+# and @VERSION@ anywhere. An option's name, argument and first sentence are its help line, so every page has exactly the
+# options of its config. A text for an option that is not declared stops the build.
 
 BEGIN { another_output = 1 }
 

@@ -1,18 +1,18 @@
 /* client.c: a connection to a session, and its read position in the session's ring.
  *
- *	           first bytes, or none for a while            last words, or the session is over
+ *	           first bytes, or none for a while            dismissed, or the session is over
  *	DETECTING ----------------------------------> STREAMING ---------------------------------> CLOSING
  *	    |                                                                                        |
  *	    +------------ refused, and its mode is known (or not, after a second) ------------------>+
  *	                                                                                             |
  *	                  free <---- the peer closes too, or time is up ---- LINGERING <-- all written
  *
- * Its input is OPEN, at EOF (type 104; a raw client's half-close), or HUNG_UP: nothing more can be read.
- * What it says is client_input.c's, what it is told client_output.c's; here it is served: when its
- * output begins, how long it is waited for.  How it leaves is client_end.c's.
+ * Its input is OPEN, at EOF (packet EOF; a raw client's half-close), or HUNG_UP: nothing more can be read.  This file has
+ * the source: when a client is read, when its output starts, its deadlines.  client_input.c handles what is received,
+ * client_output.c what is sent, client_end.c how it is closed.
  *
- * Clients stand in one static table, the first free slot first, so that its pages are touched only
- * as far as there are clients.
+ * Clients have slots in one static table.  The first free slot is taken, so that only as many of its pages are used as
+ * there are clients.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -20,18 +20,17 @@
 #include "server.h"
 
 enum {
-	CHECK = 30000,     /* ms between looks at a peer that owes acknowledgements, */
-	CHECK_DEAF = 2000, /* and at one that is not read: no event would tell its end */
-	UNREAD = 10000, /* ms between words to one whose input cannot be read yet, nor its pings */
-	SILENT_NEW = 200,     /* ms until a client that said nothing is served raw, */
-	SILENT_FRAMED = 3000, /* or on a framed socket as a framed one */
-	HELLO_WAIT = 1000, /* ms for a first packet that has begun, or from one that is refused */
-	REFUSED = 8,       /* clients that are refused and have not left yet */
+	CHECK_UNREAD = 2000,  /* ms between checks of a client that is not read */
+	PING = 10000,         /* ms between PINGs to such a client, whose own get no answer */
+	SILENT_NEW = 200,     /* ms until a client that sent nothing gets output all the same, */
+	SILENT_FRAMED = 3000, /* and one on a framed socket */
+	HELLO_WAIT = 1000,    /* ms for the first packet, once begun; for any of a refused client */
+	REFUSED = 8,          /* clients that may be refused at once */
 };
 
 int client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static int used; /* no slot from here on was ever taken */
+static int used; /* slots from here on were never taken */
 
 static struct client *of(struct source *src)
 {
@@ -55,8 +54,8 @@ void client_feed(struct session *s, uint64_t before)
 	}
 }
 
-/* Output begins, with the oldest byte that is kept. */
-static void stream(struct client *c)
+/* Starts output, with the oldest byte of the ring. */
+static void start_output(struct client *c)
 {
 	c->phase = CLIENT_STREAMING;
 	if (c->session)
@@ -65,40 +64,42 @@ static void stream(struct client *c)
 
 /* ---- input ---- */
 
-static int has_spoken(const struct client *c)
+/* Whether the mode is known: a framed client's is after its first packet. */
+static int is_settled(const struct client *c)
 {
 	return c->mode != CLIENT_NEW && c->mode != CLIENT_FRAMED;
 }
 
-/* After input: start output if the mode is now known, or say why there will be none. */
-static void answer(struct client *c)
+/* After input: once the mode is known starts output, or sends a refusal; writes what is pending. */
+static void after_input(struct client *c)
 {
 	if (c->refusal) {
-		if (has_spoken(c))
-			client_dismiss(c, c->refusal, c->refusal_status);
+		if (is_settled(c))
+			client_dismiss(c, c->refusal, -1);
 		return;
 	}
-	if (c->phase == CLIENT_DETECTING && has_spoken(c))
-		stream(c);
-	if (client_pending(c) || c->replay)
+	if (c->phase == CLIENT_DETECTING && is_settled(c))
+		start_output(c);
+	if (client_pending(c) || c->replaying)
 		client_flush(c);
 }
 
-static void hung_up(struct client *c)
+/* The read failed (errno) or met the end of the stream (errno 0). */
+static void input_ended(struct client *c)
 {
 	int why = errno, had_eof = c->input == CLIENT_EOF;
 
 	if (c->phase != CLIENT_LINGERING)
 		client_input_settled(c);
 	c->input = CLIENT_HUNG_UP;
-	/* a raw client's half-close: no more input, and maybe gone altogether */
+	/* after a half-close, a raw client's or behind EOF, output goes on unless the connection is lost */
 	if (why || c->phase == CLIENT_LINGERING || c->tty || (c->mode != CLIENT_RAW && !had_eof) ||
 		sock_lost(c->src.fd)) {
 		errno = why;
 		client_drop(c, why ? msg_errno() : "closed");
 		return;
 	}
-	answer(c);
+	after_input(c);
 }
 
 static void take(struct client *c, const unsigned char *data, size_t n)
@@ -108,7 +109,7 @@ static void take(struct client *c, const unsigned char *data, size_t n)
 	if (client_input(c, data, n))
 		client_drop(c, "protocol error");
 	else
-		answer(c);
+		after_input(c);
 }
 
 static void input(struct client *c)
@@ -118,14 +119,14 @@ static void input(struct client *c)
 
 	c->read_at = loop_now;
 	if (n < 0)
-		hung_up(c);
+		input_ended(c);
 	else if (n > 0)
 		take(c, buf, n);
 }
 
-/* ---- turn by turn ---- */
+/* ---- deadlines ---- */
 
-/* Whether input is read: asked again when the turn to read comes, because the clients before this one may
+/* Whether input is read now.  Evaluated again when the descriptor is ready, because clients served before this one may
  * have filled the terminal. */
 static int is_read(const struct client *c)
 {
@@ -134,22 +135,22 @@ static int is_read(const struct client *c)
 	if (c->input == CLIENT_HUNG_UP || c->phase == CLIENT_LINGERING)
 		return c->input != CLIENT_HUNG_UP;
 	return c->wire.out.len < QUEUE_SIZE / 2 &&
-	       (c->watch || !s || session_takes_input(s, c->typed_to));
+	       (c->watch || !s || session_takes_input(s, c->typed_end));
 }
 
-/* Output is counted from here when it is queued without a write (since is 0): then at once. */
+/* Output that was queued without a write (progress_at is 0) is due at once, which starts the time. */
 static msec stalled_at(const struct client *c)
 {
-	msec patience = client_rules.ending ? CLIENT_FLUSH : CLIENT_STALL;
+	msec limit = client_rules.ending ? CLIENT_FLUSH : CLIENT_STALL;
 
-	return !client_pending(c) ? NEVER : c->since ? c->since + patience : loop_now;
+	return !client_pending(c) ? NEVER : c->progress_at ? c->progress_at + limit : loop_now;
 }
 
 static msec idle_at(const struct client *c)
 {
-	int counts = client_rules.idle && c->session && !c->watch && !c->tty;
+	int limited = client_rules.idle && c->session && !c->watch && !c->tty;
 
-	return counts ? c->typed_at + client_rules.idle : NEVER;
+	return limited ? c->typed_at + client_rules.idle : NEVER;
 }
 
 msec client_silent_at(const struct client *c)
@@ -161,7 +162,7 @@ msec client_silent_at(const struct client *c)
 							  SILENT_FRAMED);
 }
 
-/* When a client that says nothing, or too little to tell its mode, is served all the same. */
+/* client_silent_at() while the mode is not decided. */
 static msec detect_at(const struct client *c)
 {
 	int undecided =
@@ -170,7 +171,7 @@ static msec detect_at(const struct client *c)
 	return undecided ? client_silent_at(c) : NEVER;
 }
 
-static msec later(msec a, msec b)
+static msec latest(msec a, msec b)
 {
 	return a > b ? a : b;
 }
@@ -180,16 +181,17 @@ static msec check_due(const struct client *c)
 	msec due = c->check_at ? c->check_at : NEVER;
 
 	if (!is_read(c))
-		due_at(&due, later(c->read_at, c->checked_at) + CHECK_DEAF);
+		due_at(&due, latest(c->read_at, c->checked_at) + CHECK_UNREAD);
 	return due;
 }
 
-/* When a client that is not read, and so may get no answer to its PING, is told that we live. */
-static msec speak_at(const struct client *c)
+/* When to send PING to a client that is not read, and whose own PINGs get no answer meanwhile: this one shows it that
+ * the server is alive. */
+static msec ping_at(const struct client *c)
 {
-	int deaf = client_is_extended(c) && c->phase < CLIENT_CLOSING && !is_read(c);
+	int unread = client_is_extended(c) && c->phase < CLIENT_CLOSING && !is_read(c);
 
-	return deaf ? later(c->read_at, c->spoke_at) + UNREAD : NEVER;
+	return unread ? latest(c->read_at, c->pinged_at) + PING : NEVER;
 }
 
 static unsigned want(struct source *src, msec *due)
@@ -199,15 +201,15 @@ static unsigned want(struct source *src, msec *due)
 
 	due_at(due, c->failed ? loop_now : check_due(c));
 	if (c->phase == CLIENT_LINGERING) {
-		due_at(due, c->look_at);
+		due_at(due, c->linger_at);
 		return wants;
 	}
 	due_at(due, detect_at(c));
 	due_at(due, stalled_at(c));
 	due_at(due, idle_at(c));
 	if (CFG_FRAMED)
-		due_at(due, speak_at(c));
-	if (client_is_told_all(c))
+		due_at(due, ping_at(c));
+	if (client_is_drained(c))
 		due_at(due, loop_now);
 	return client_pending(c) ? wants | LOOP_WRITE : wants;
 }
@@ -215,22 +217,23 @@ static unsigned want(struct source *src, msec *due)
 static void check(struct client *c)
 {
 	c->checked_at = loop_now;
-	c->check_at = sock_unsent(c->src.fd) ? loop_now + CHECK : 0;
+	c->check_at = sock_unsent(c->src.fd) ? loop_now + CLIENT_CHECK : 0;
 	if (sock_lost(c->src.fd))
 		client_drop(c, "lost");
 }
 
-static void detect(struct client *c)
+/* The client sent nothing, or too little to decide its mode, for too long. */
+static void detect_timeout(struct client *c)
 {
 	if (c->first_len)
 		client_input_settled(c);
 	if (c->refusal)
-		client_dismiss(c, c->refusal, c->refusal_status);
+		client_dismiss(c, c->refusal, -1);
 	else if (c->phase == CLIENT_DETECTING)
-		stream(c);
+		start_output(c);
 }
 
-/* Tries once more before it gives up: this process may have been suspended. */
+/* Writes once more before it gives up: this process may have been suspended. */
 static void stalled(struct client *c)
 {
 	const struct session *s = c->session;
@@ -240,13 +243,13 @@ static void stalled(struct client *c)
 		return;
 	if (!s || client_rules.ending || s->state == SESSION_OVER || (s->shared && session_held(s)))
 		client_drop(c, "takes nothing");
-	else /* it keeps nobody waiting, or is the only one and waited for */
-		c->since = loop_now;
+	else /* no other client waits for it, or the command waits for its only client */
+		c->progress_at = loop_now;
 }
 
-static void speak(struct client *c)
+static void ping(struct client *c)
 {
-	c->spoke_at = loop_now;
+	c->pinged_at = loop_now;
 	if (!c->wire.out.len)
 		c->failed |= wire_frame(&c->wire, FRAME_PING, 0, 0);
 	client_flush(c);
@@ -263,13 +266,13 @@ static void timer(struct client *c)
 	if (c->phase == CLIENT_LINGERING)
 		client_linger(c);
 	else if (loop_now >= detect_at(c))
-		detect(c);
-	else if (client_is_told_all(c))
+		detect_timeout(c);
+	else if (client_is_drained(c))
 		client_end(c);
 	else if (loop_now >= idle_at(c))
 		client_close_idle(c);
-	else if (CFG_FRAMED && loop_now >= speak_at(c))
-		speak(c);
+	else if (CFG_FRAMED && loop_now >= ping_at(c))
+		ping(c);
 	else if (loop_now >= stalled_at(c))
 		stalled(c);
 }
@@ -291,7 +294,7 @@ static struct client *slot_take(int fd, const char *name, int mode)
 	struct client *c = table;
 	struct text t;
 
-	while (c->src.linked) /* there are as many slots as descriptors */
+	while (c->src.linked) /* ends: there are as many slots as descriptors */
 		c++;
 	if (c - table >= used)
 		used = c - table + 1;
@@ -299,8 +302,8 @@ static struct client *slot_take(int fd, const char *name, int mode)
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
-	c->wary = mode == CLIENT_NEW && sock_is_tcp(fd);
-	c->mode = CFG_FRAMED || c->wary ? mode : CLIENT_RAW;
+	c->rejects_http = mode == CLIENT_NEW && sock_is_tcp(fd);
+	c->mode = CFG_FRAMED || c->rejects_http ? mode : CLIENT_RAW;
 	c->typed_at = c->began = c->read_at = loop_now;
 	client_alive++;
 	loop_add(&c->src);
@@ -317,7 +320,7 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	s->clients = c;
 	client_count++;
 	client_report(c, "connected");
-	answer(c);
+	after_input(c);
 	return c;
 }
 
@@ -330,21 +333,20 @@ void client_key(struct client *c, struct noise *n, const unsigned char *first, s
 void client_forget(void)
 {
 	for (struct client *c = table; c < table + used; c++)
-		if (c->wire.keyed) /* an unkeyed one's page stays shared */
+		if (c->wire.keyed) /* else the page stays shared with the parent */
 			noise_close(&c->wire.noise);
 }
 
-/* Tells it in its own mode without waiting for its HELLO, or for it to close. */
 int client_evict(void)
 {
 	struct client *c = client_refused;
 
 	if (!c)
 		return 0;
-	if (c->refusal) /* its HELLO may be here */
+	if (c->refusal) /* a HELLO that has arrived decides the mode; no other is waited for */
 		input(c);
 	if (c->refusal && !c->src.closed)
-		detect(c);
+		detect_timeout(c);
 	sock_discard(c->src.fd);
 	if (!c->src.closed)
 		client_drop(c, "closed");
@@ -362,7 +364,6 @@ struct client *client_refuse(int fd, const char *name, int mode, const char *why
 	if (count == REFUSED)
 		client_evict();
 	c->refusal = why;
-	c->refusal_status = -1;
-	answer(c);
+	after_input(c);
 	return c;
 }

@@ -1,25 +1,24 @@
-/* client_end.c: how a client leaves.
+/* client_end.c: how a client is closed.
  *
- * Leaving takes three steps, so that not a byte is lost on the way: what the ring still holds for
- * the client is written, then the writing side is shut, then its own late input is read and
- * dropped until it closes as well.  Closing a socket with unread input would reset the connection
- * and throw away what is still on its way to the client (RFC 1122, 4.2.2.13).
+ *	output, EXIT written -> shutdown(SHUT_WR) -> read and discard until the peer closes -> close
+ *
+ * Three steps, so that no byte is lost on the way.  Closing a socket with unread input would reset the connection, and the
+ * peer's system may then discard what it has received and not delivered (RFC 1122, 4.2.2.13).
  */
 #include <sys/socket.h>
 #include "server.h"
 
 enum {
 	LINGER =
-		500, /* ms for a client to close after us, or to take more of what its socket has */
-	LOOK = 100,  /* ms between looks at what is still under way to one that lingers */
-	CHECK = 30000, /* ms between looks at a peer that owes acknowledgements */
+		500, /* ms that a client may take to close, or to receive more of what its socket has */
+	MEASURE = 100, /* ms between measurements of what is still under way to it */
 };
 
 struct client_rules client_rules;
 int client_count;
 struct client *client_refused;
 
-static int session_done(const struct client *c)
+static int session_is_over(const struct client *c)
 {
 	return c->session && c->session->state == SESSION_OVER && !c->session->restarts;
 }
@@ -62,13 +61,13 @@ void client_drop(struct client *c, const char *why)
 		term_restore();
 }
 
-/* Everything is written: shut our side and wait for theirs. */
-static void finish(struct client *c)
+/* Everything is written: shuts the sending side down and waits for the peer to close. */
+static void start_linger(struct client *c)
 {
-	if (session_done(c))
+	if (session_is_over(c))
 		c->session->collected = 1;
 	c->phase = CLIENT_LINGERING;
-	c->since = loop_now;
+	c->progress_at = loop_now;
 	if (c->tty || shutdown(c->src.fd, SHUT_WR) || c->input == CLIENT_HUNG_UP)
 		client_drop(c, "closed");
 }
@@ -82,11 +81,11 @@ void client_flush(struct client *c)
 		return;
 	}
 	if (!client_pending(c))
-		c->since = 0;
-	else if (moved || !c->since)
-		c->since = loop_now;
+		c->progress_at = 0;
+	else if (moved || !c->progress_at)
+		c->progress_at = loop_now;
 	if (moved && !c->check_at)
-		c->check_at = loop_now + CHECK;
+		c->check_at = loop_now + CLIENT_CHECK;
 }
 
 void client_dismiss(struct client *c, const char *why, int status)
@@ -124,13 +123,13 @@ void client_close_idle(struct client *c)
 	}
 	client_report(c, "idle");
 	detach(c);
-	finish(c);
+	start_linger(c);
 }
 
-int client_is_told_all(const struct client *c)
+int client_is_drained(const struct client *c)
 {
 	return !client_pending(c) &&
-	       (c->phase == CLIENT_CLOSING || (c->phase == CLIENT_STREAMING && session_done(c)));
+	       (c->phase == CLIENT_CLOSING || (c->phase == CLIENT_STREAMING && session_is_over(c)));
 }
 
 void client_end(struct client *c)
@@ -141,7 +140,7 @@ void client_end(struct client *c)
 			client_flush(c);
 	}
 	if (!c->src.closed && !client_pending(c))
-		finish(c);
+		start_linger(c);
 }
 
 void client_linger(struct client *c)
@@ -149,9 +148,9 @@ void client_linger(struct client *c)
 	int unsent = sock_unsent(c->src.fd);
 
 	if (unsent != c->unsent)
-		c->since = loop_now;
+		c->progress_at = loop_now;
 	c->unsent = unsent;
-	c->look_at = loop_now + LOOK;
-	if (loop_now - c->since >= LINGER)
+	c->linger_at = loop_now + MEASURE;
+	if (loop_now - c->progress_at >= LINGER)
 		client_drop(c, "closed");
 }

@@ -1,17 +1,16 @@
-/* client_input.c: what a client says, in whatever mode it speaks.
+/* client_input.c: what is received from a client, in each mode.
  *
  *	     first bytes 0 ? ? 100..102              first packet is HELLO
  *	NEW ---------------------------> FRAMED ----------------------------> EXTENDED
  *	 |  anything else                      \---------------------------> PLAIN
- *	 +-------------> RAW                      any other: uWSGI's client, no output is framed
+ *	 +-------------> RAW                      any other: uWSGI's client, output is not framed
  *	 |  HTTP or TLS, over TCP
- *	 +-------------> closed
+ *	 +-------------> dropped
  *
- * A web page can make its reader's browser say anything to a port of localhost, behind the line that HTTP
- * begins with.  So nothing is typed, and no session starts, while the first bytes may still become that.
- * On -r sockets a client is raw from the start, on -f sockets framed.  Everything here is bounded by
- * the bytes that came: payloads are passed on in pieces, unknown types are skipped, and a number that
- * is no signal or no size does nothing.
+ * A web page can make a browser send any bytes to a port of localhost, behind an HTTP request line.  So no input is typed
+ * and no session started while the first bytes may still become such a line.  On -r sockets a client is RAW from the
+ * start, on -f sockets FRAMED.  Memory and work are bounded by the bytes received: payloads are passed on in pieces,
+ * unknown types are skipped, and a number that is no signal or no size has no effect.
  *
  * config FRAMED y framed mode: window size, signals and exit status over the wire
  */
@@ -19,7 +18,7 @@
 #include <string.h>
 #include "server.h"
 
-static unsigned long stamp; /* of the client that typed or resized last */
+static unsigned long activity; /* the last value given to a client */
 
 /* ---- the window size of a shared terminal ---- */
 
@@ -31,7 +30,8 @@ void client_size_changed(struct session *s, const struct client *by)
 	if (!CFG_FRAMED && !CFG_INTERACTIVE)
 		return;
 	for (struct client *c = s->clients; c; c = c->next)
-		if (!c->watch && (c->rows || c->cols) && (!latest || c->stamp > latest->stamp))
+		if (!c->watch && (c->rows || c->cols) &&
+			(!latest || c->activity > latest->activity))
 			latest = c;
 	if (!latest)
 		return;
@@ -42,13 +42,14 @@ void client_size_changed(struct session *s, const struct client *by)
 	session_resize(s, &size);
 	for (struct client *c = s->clients; c; c = c->next)
 		if (c != by && c->mode == CLIENT_EXTENDED)
-			client_tell_size(c);
+			client_send_size(c);
 }
 
-static void active(struct client *c)
+/* Makes the client the one that typed or resized last. */
+static void set_active(struct client *c)
 {
 	c->typed_at = loop_now;
-	c->stamp = ++stamp;
+	c->activity = ++activity;
 }
 
 /* ---- input ---- */
@@ -60,11 +61,11 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 	c->session->start_asked = 1;
 	if (!n)
 		return;
-	active(c);
+	set_active(c);
 	client_size_changed(c->session, c);
 	c->in_bytes += n;
 	session_input(c->session, data, n);
-	c->typed_to = c->session->in_bytes;
+	c->typed_end = c->session->in_bytes;
 }
 
 /* ---- the environment of a session that has not started ---- */
@@ -85,9 +86,9 @@ static int env_allowed(const char *s)
 	return known && value && value[1] != '-' && !*s;
 }
 
-/* Collected one byte behind the end of the session's strings, and moved there when it is whole and
- * allowed: until then a NUL keeps it out. */
-static void env(struct client *c, const struct frame *f)
+/* Appends a variable to the session's strings.  A packet's parts are collected one byte behind their end, where a NUL
+ * keeps them from being one of the strings; a variable that is complete and allowed is then moved to the end. */
+static void add_variable(struct client *c, const struct frame *f)
 {
 	struct session *s = c->session;
 	char *to;
@@ -95,7 +96,7 @@ static void env(struct client *c, const struct frame *f)
 	if (!s || !s->env || s->state != SESSION_NEW)
 		return;
 	if (f->size + 3 > SESSION_ENV - (int)s->env_len) {
-		s->env_len = SESSION_ENV + 1; /* more than fits: the start fails */
+		s->env_len = SESSION_ENV + 1; /* more than fits, so that the start fails */
 		return;
 	}
 	to = s->env + s->env_len + 1;
@@ -109,7 +110,7 @@ static void env(struct client *c, const struct frame *f)
 
 /* ---- frames ---- */
 
-static void hello(struct client *c)
+static void handle_hello(struct client *c)
 {
 	char welcome[64];
 	struct text t = {welcome, welcome + sizeof welcome};
@@ -123,12 +124,12 @@ static void hello(struct client *c)
 	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, t.at - welcome, welcome);
 	if (!c->session)
 		return;
-	client_tell_size(c);
-	c->replay = c->session->shared;
+	client_send_size(c);
+	c->replaying = c->session->shared;
 	c->replay_end = c->session->ring.head;
 }
 
-static void extended(struct client *c, const struct frame *f)
+static void handle_extended(struct client *c, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_EOF:
@@ -143,18 +144,31 @@ static void extended(struct client *c, const struct frame *f)
 			client_size_changed(c->session, c);
 		break;
 	case FRAME_ENV:
-		env(c, f);
+		add_variable(c, f);
 		break;
 	}
 }
 
-static void handle(struct client *c, const struct frame *f)
+/* Sends a signal, once for all its packets in one read, as standard signals do that are pending (signal(7)): to find out
+ * whose a process group is, each process may have to be looked at (pgrp.c).  sent: a bit for each that was. */
+static void send_signal(struct client *c, int sig, uint64_t sent[2])
+{
+	uint64_t bit = (uint64_t)1 << sig % 64;
+
+	if (sent[sig / 64] & bit)
+		return;
+	sent[sig / 64] |= bit;
+	c->session->start_asked |= c->mode == CLIENT_PLAIN;
+	session_signal(c->session, sig);
+}
+
+static void handle(struct client *c, const struct frame *f, uint64_t sent[2])
 {
 	if (c->mode == CLIENT_FRAMED) {
 		c->mode = CLIENT_PLAIN;
 		c->first_at = loop_now;
 		if (f->type == FRAME_HELLO) {
-			hello(c);
+			handle_hello(c);
 			return;
 		}
 	}
@@ -166,20 +180,19 @@ static void handle(struct client *c, const struct frame *f)
 		c->rows = f->size, c->resized = 1;
 	else if (f->type == FRAME_COLS && f->size)
 		c->cols = f->size, c->resized = 1;
-	else if (f->type < FRAME_ROWS && !c->watch && c->session) {
-		c->session->start_asked |= c->mode == CLIENT_PLAIN;
-		session_signal(c->session, f->type);
-	} else if (c->mode == CLIENT_EXTENDED)
-		extended(c, f);
+	else if (f->type < FRAME_ROWS && !c->watch && c->session)
+		send_signal(c, f->type, sent);
+	else if (c->mode == CLIENT_EXTENDED)
+		handle_extended(c, f);
 }
 
-/* Rows and columns that arrive together are set together. */
+/* Called after all packets of a read, so that rows and columns which arrive together are set together. */
 static void resize(struct client *c)
 {
 	if (!c->resized || !c->session || c->watch)
 		return;
 	c->resized = 0;
-	active(c);
+	set_active(c);
 	client_size_changed(c->session, c);
 }
 
@@ -191,18 +204,20 @@ void client_window(struct client *c, const struct winsize *size)
 	resize(c);
 }
 
-static int frames(struct client *c, const unsigned char *data, size_t n)
+static int handle_frames(struct client *c, const unsigned char *data, size_t n)
 {
+	uint64_t sent[2] = {0};
 	int got;
 
 	while ((got = frame_next(&c->wire.decoder, &data, &n)) == FRAME_GOT && !c->failed)
-		handle(c, &c->wire.decoder);
+		handle(c, &c->wire.decoder, sent);
 	resize(c);
 	return got == FRAME_BAD || c->failed ? -1 : 0;
 }
 
-/* ---- telling modes apart ---- */
+/* ---- detecting the mode ---- */
 
+/* Decides the mode, and handles the bytes that were held for that. */
 static int settle(struct client *c, int framed)
 {
 	size_t n = c->first_len;
@@ -210,7 +225,7 @@ static int settle(struct client *c, int framed)
 	c->first_len = 0;
 	c->mode = framed ? CLIENT_FRAMED : CLIENT_RAW;
 	if (CFG_FRAMED && framed)
-		return frames(c, c->first, n);
+		return handle_frames(c, c->first, n);
 	if (n)
 		type(c, c->first, n);
 	return 0;
@@ -224,23 +239,23 @@ void client_input_settled(struct client *c)
 
 enum { FOREIGN = 2 };
 
-/* What its first bytes make it: 1 framed, -1 raw, FOREIGN, 0 too early to say. */
-static int first_bytes(const struct client *c)
+/* Returns what the first bytes decide: 1 framed, -1 raw, FOREIGN (HTTP or TLS), 0 nothing yet. */
+static int detect(const struct client *c)
 {
 	int framed = CFG_FRAMED ? frame_starts(c->first, c->first_len) : -1, other;
 
-	if (framed >= 0 || !c->wary)
+	if (framed >= 0 || !c->rejects_http)
 		return framed;
 	other = frame_foreign(c->first, c->first_len);
 	return other > 0 ? FOREIGN : other;
 }
 
-/* It was counted as accepted before it said anything. */
-static int foreign(const struct client *c)
+/* Counts the client as refused: it was counted as accepted before it sent anything. */
+static int refuse_foreign(const struct client *c)
 {
-	if (CFG_STATS && c->tally) {
-		__atomic_sub_fetch(&c->tally->accepted, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&c->tally->refused, 1, __ATOMIC_RELAXED);
+	if (CFG_STATS && c->counters) {
+		__atomic_sub_fetch(&c->counters->accepted, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&c->counters->refused, 1, __ATOMIC_RELAXED);
 	}
 	return -1;
 }
@@ -254,16 +269,16 @@ int client_input(struct client *c, const unsigned char *data, size_t n)
 			c->first_at = loop_now;
 		c->first[c->first_len++] = *data++;
 		n--;
-		what = first_bytes(c);
+		what = detect(c);
 		if (what == FOREIGN)
-			return foreign(c);
+			return refuse_foreign(c);
 		if (what && settle(c, what > 0))
 			return -1;
 	}
 	if (!n)
 		return 0;
 	if (CFG_FRAMED && c->mode != CLIENT_RAW)
-		return frames(c, data, n);
+		return handle_frames(c, data, n);
 	type(c, data, n);
 	return 0;
 }

@@ -1,17 +1,14 @@
-/* client_output.c: what a client is told: the session's output, from its position in the ring on, and
- * packets beside it.
+/* client_output.c: what is sent to a client: the session's output, from its position in the ring on, and packets.
  *
- *	ring -> c->pos -> writev to the socket, behind a header when framed
- *	                  wire.out: the rest of a frame, notices, sizes, answers; goes first
+ *	ring -> c->pos ------------------> writev to the socket, behind a header when framed
+ *	packets, text, rest of a frame --> wire.out --> written before any output
  *
- * A client that fell behind what the ring has kept goes on with the oldest byte, and is told how much it
- * missed.
+ * A client whose position is overwritten goes on at the oldest byte, and is sent a notice of how many bytes it missed.
  */
 #include "server.h"
 
-enum {
-	STEPS = 16
-}; /* a turn: of a large ring a fast reader would take all, while the other sources wait */
+/* Writes in one turn of the loop: a fast reader of a large ring must not hold up the other sources. */
+enum { STEPS = 16 };
 
 int client_is_extended(const struct client *c)
 {
@@ -30,7 +27,7 @@ int client_notice(struct client *c, const struct text *t, const char *start)
 	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
 }
 
-void client_tell(struct session *s, const char *words)
+void client_notice_all(struct session *s, const char *words)
 {
 	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
 
@@ -42,13 +39,13 @@ void client_tell(struct session *s, const char *words)
 			c->failed = 1;
 }
 
-void client_tell_size(struct client *c)
+void client_send_size(struct client *c)
 {
 	const struct winsize *size = &c->session->size;
 
-	c->size_due = c->wire.out.len >= QUEUE_SIZE / 2;
-	if (!c->size_due && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
-				    wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
+	c->size_pending = c->wire.out.len >= QUEUE_SIZE / 2;
+	if (!c->size_pending && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
+					wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
 		c->failed = 1;
 }
 
@@ -64,7 +61,8 @@ static int skip(struct client *c, uint64_t oldest)
 	return client_is_extended(c) ? client_notice(c, &t, line) : 0;
 }
 
-/* One write: what is queued in the wire, or else the next part of the ring. */
+/* Writes once: what is queued in the wire, or, when nothing is, the next part of the ring.  Returns how many bytes of the
+ * ring were taken, or -1 and errno. */
 static ssize_t step(struct client *c)
 {
 	struct ring *ring = &c->session->ring;
@@ -79,15 +77,15 @@ static ssize_t step(struct client *c)
 		return 0;
 	if (c->pos < oldest && skip(c, oldest))
 		return -1;
-	if (c->replay && c->pos < c->replay_end)
+	if (c->replaying && c->pos < c->replay_end)
 		max = c->replay_end - c->pos;
 	n = wire_output(&c->wire, client_is_extended(c), v, ring_data(ring, c->pos, max, v));
 	if (n < 0)
 		return -1;
 	c->pos += n;
 	c->out_bytes += n;
-	if (CFG_FRAMED && c->replay && c->pos >= c->replay_end) {
-		c->replay = 0;
+	if (CFG_FRAMED && c->replaying && c->pos >= c->replay_end) {
+		c->replaying = 0;
 		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
 			return -1;
 	}
@@ -105,7 +103,7 @@ int client_write(struct client *c)
 	while (n > 0 && --steps && client_is_extended(c) && client_pending(c));
 	if (n < 0)
 		return -1;
-	if (CFG_FRAMED && c->size_due && c->session && c->wire.out.len < QUEUE_SIZE / 2)
-		client_tell_size(c);
+	if (CFG_FRAMED && c->size_pending && c->session && c->wire.out.len < QUEUE_SIZE / 2)
+		client_send_size(c);
 	return n > 0 || client_pending(c) < before;
 }

@@ -1,7 +1,7 @@
-/* console.c: what programs write to /dev/console comes out of a session.
+/* console.c: /dev/console as output of a session (-c).
  *
- *	programs -> /dev/console -> (TIOCCONS) slave | master -> ring
- *	kernel   -> its log      -> /dev/kmsg ------> lines ---> ring     (kmsg.c)
+ *	programs -> /dev/console -> (TIOCCONS) slave side | master -> ring
+ *	kernel   -> its log      -> /dev/kmsg ------> lines -------> ring     (kmsg.c)
  *
  * config CONSOLE y the console and the kernel's log in a ptyshim (-c)
  */

@@ -1,11 +1,14 @@
-/* daemon.c: into the background, and the files a server leaves in the world.
+/* daemon.c: into the background, and the files that a server makes: unix sockets and the pid file.
  *
- * The caller waits at a pipe until the daemon is ready, so a script that goes on knows that the
- * sockets listen and the command runs.  Everything that goes wrong before is said on the caller's
- * stderr, and the caller exits with the daemon's status.
+ *	parent: daemon_start() -- fork --> child: pid file, command -> daemon_ready()
+ *	        waits on a pipe <--------- one byte, or end of file
+ *	        exits with 0, or with the child's status
  *
- * The daemon moves to / and keeps the name of the directory it came from: for the command, and to
- * remove files that were named from there.
+ * The sockets listen before that, so a script that goes on behind the parent can connect at once, and every failure before that is reported on the
+ * parent's stderr and by its exit status.
+ *
+ * The daemon changes to / and remembers the directory in which it was started: the command starts there, and relative
+ * paths of files to be removed refer to it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +21,7 @@
 #include <unistd.h>
 #include "server.h"
 
-enum { FILES = 18 };
+enum { FILES = 18 }; /* at least the sockets of SERVER_ADDRS addresses, and the pid file */
 
 static struct file {
 	const char *path;
@@ -33,13 +36,14 @@ const char *daemon_home(void)
 
 	if (*home)
 		return home;
-	errno = ENOENT; /* what the system call says of a directory that no path leads to, but "(unreachable)" */
-	if (syscall(SYS_getcwd, home, sizeof home) < 0 || *home != '/') /* libc's brings malloc */
+	errno = ENOENT; /* getcwd(2) says "(unreachable)" of a directory that no path leads to */
+	if (syscall(SYS_getcwd, home, sizeof home) < 0 ||
+		*home != '/') /* libc's getcwd() links malloc */
 		die(1, "working directory: ", msg_errno());
 	return home;
 }
 
-static _Noreturn void wait_for(int report, pid_t pid)
+static _Noreturn void wait_ready(int report, pid_t pid)
 {
 	char line[40], ok;
 	struct text t = {line, line + sizeof line};
@@ -70,7 +74,7 @@ void daemon_start(void)
 		die(1, "cannot become a daemon: ", msg_errno());
 	if (pid) {
 		close(report[1]);
-		wait_for(report[0], pid);
+		wait_ready(report[0], pid);
 	}
 	close(report[0]);
 	ready_pipe = report[1];
@@ -84,7 +88,7 @@ void daemon_ready(int keep_stderr)
 	for (int fd = 0; fd < 3 - !!keep_stderr; fd++)
 		io_null(fd);
 	if (write(ready_pipe, "", 1) < 0)
-		msg_cleanup = 0; /* the caller was killed; nobody waits */
+		msg_cleanup = 0; /* the parent was killed; die() removes no files from here on */
 	close(ready_pipe);
 	ready_pipe = -1;
 	if (chdir("/"))
@@ -103,7 +107,7 @@ void daemon_disown(void)
 	file_count = 0;
 }
 
-/* Only what is still ours: another server may have taken the name. */
+/* Removes the file unless another one, of another server, has the name by now. */
 static void remove_file(const struct file *f)
 {
 	const char *name;
@@ -124,7 +128,7 @@ static void remove_files(int all)
 			remove_file(&files[i]);
 		else
 			files[kept++] = files[i];
-	if (file_count && chdir("/")) /* no directory is kept busy */
+	if (file_count && chdir("/")) /* no file system is kept busy */
 		warn("/: ", msg_errno());
 	file_count = kept;
 	errno = saved;
@@ -144,8 +148,8 @@ void daemon_remove_sockets(void)
 
 enum { PID_LINE = 12 };
 
-/* What stands in the pid file's place and is not an earlier one; or 0. */
-static const char *strange(const char *name)
+/* Returns why the file with this name may not be replaced, or 0 when there is none or it is an earlier pid file. */
+static const char *not_replaceable(const char *name)
 {
 	struct stat st;
 
@@ -158,7 +162,7 @@ static const char *strange(const char *name)
 	return st.st_size > PID_LINE ? "exists and is not a pid file" : 0;
 }
 
-/* A new file for the pid in the working directory: 0 or -1. */
+/* Writes a new file in the working directory: 0, or -1 and errno. */
 static int write_pid(const char *name, struct file_id *id)
 {
 	char line[PID_LINE];
@@ -181,12 +185,12 @@ static int write_pid(const char *name, struct file_id *id)
 	return 0;
 }
 
-/* Written under another name and renamed: so it is complete when it appears, and rename(2) replaces what stands
- * there, a link too, and never writes through it. */
+/* The file is written under another name and renamed.  So it is complete from its first instant on, and rename(2) replaces
+ * a symbolic link instead of writing through it. */
 void daemon_pid_file(const char *path)
 {
 	int back;
-	const char *name = io_enter(path, &back), *why = name ? strange(name) : 0;
+	const char *name = io_enter(path, &back), *why = name ? not_replaceable(name) : 0;
 	char draft[NAME_MAX + 16];
 	struct text t = {draft, draft + sizeof draft - 1};
 	struct file_id id;

@@ -1,10 +1,11 @@
-/* devpts.c: a pseudoterminal of the devpts that is mounted at /dev/pts here.
+/* devpts.c: a pseudoterminal of the devpts that is mounted at /dev/pts in this mount namespace.
  *
- * For a command in a container: "here" is the container, and whoever owns it may have put anything in these
- * places.  What is at /dev/pts counts when the kernel says that it is a devpts.  Its ptmx is opened without
- * crossing a mount, so that no other device is opened in its place; and the slave side must be of the same
- * devpts, so that it has its name there (tty(1), tmux).  Nothing here waits but the look-up of /dev/pts, in a
- * file system of the container's: it is for a process that can be killed.
+ *	/dev/pts, a devpts? -> its ptmx, or /dev/ptmx -> master -> slave side, of the same devpts?
+ *
+ * For a command in a container, whose owner controls these paths.  /dev/pts is used when the kernel says that it is a
+ * devpts.  Its ptmx is opened without crossing a mount, so that no other device is opened in its place.  The slave side
+ * must be of the same devpts, so that it has a name there, which tty(1) and tmux need.  No call here can block but the
+ * look-up of /dev/pts, in a file system of the container's: the caller must be a process that can be killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,18 +37,19 @@ static int same_device(int a, int b)
 	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev;
 }
 
-/* The master itself, or -1: looked at before it is opened, which alone may do something. */
+/* Opens the master if that is what has this name; else -1.  The file is checked before it is opened, because opening another
+ * device can have effects. */
 static int open_checked(int dir, const char *name)
 {
-	int look = syscall(SYS_openat, dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+	int path = syscall(SYS_openat, dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
 
-	if (look >= 0 && is_ptmx(look))
+	if (path >= 0 && is_ptmx(path))
 		fd = syscall(SYS_openat, dir, name, FLAGS | O_NONBLOCK | O_NOFOLLOW);
-	close(look);
+	close(path);
 	return fd;
 }
 
-/* Linux 5.6 has openat2(2); before it a mount can come between the look and the opening. */
+/* openat2(2) came with Linux 5.6; without it the container can mount something between the check and the open. */
 static int open_master(int pts)
 {
 #ifdef SYS_openat2
@@ -62,7 +64,7 @@ static int open_master(int pts)
 #else
 	int fd = open_checked(pts, "ptmx");
 #endif
-	/* its mode may be 000, and before Linux 4.7 it may not exist: this one leads to it */
+	/* pts/ptmx may have mode 000, and be missing before Linux 4.7; /dev/ptmx is the same master then */
 	return fd >= 0 ? fd : open_checked(AT_FDCWD, "/dev/ptmx");
 }
 

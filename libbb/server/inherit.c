@@ -1,8 +1,10 @@
-/* inherit.c: what a server is given by whoever starts it: connections, listening sockets, somebody who waits.
+/* inherit.c: what a server inherits from the process that starts it: sockets, and who waits until it is ready.
  *
- * inetd, tcpsvd and systemd (Accept=yes) start a server for a connection, which is its standard input; systemd
- * and s6 hand it a listening socket; with NOTIFY_SOCKET somebody wants to know when it is ready.  What is
- * given is used under a number of its own, and every other descriptor beyond 2 is closed.
+ *	inetd, tcpsvd, systemd (Accept=yes)   standard input is a connection      ADDR "-"
+ *	systemd, s6                           a descriptor is a listening socket  ADDR "fd:N"
+ *	systemd and others                    NOTIFY_SOCKET waits for READY=1
+ *
+ * An inherited socket is duplicated to a new descriptor, and every other descriptor beyond 2 is closed.
  *
  * config SUPERVISED y a socket from inetd or systemd as ADDR (-, fd:N); readiness for NOTIFY_SOCKET
  */
@@ -13,11 +15,11 @@
 #include <unistd.h>
 #include "server.h"
 
-static char taken[LOOP_MAX] LARGE;
-static int taken_end = 3;
+static char taken[LOOP_MAX] LARGE; /* descriptors that inherit_socket() returned */
+static int taken_end = 3;          /* behind the highest of these */
 static const char *notify_socket;
 
-static int fits(int kind, int fd)
+static int is_socket(int kind, int fd)
 {
 	union sock_name peer;
 	socklen_t len = sizeof peer;
@@ -29,8 +31,8 @@ static int fits(int kind, int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
 }
 
-/* Of these descriptors those that are the same socket as fd become the null device. */
-static void let_go(int from, int fd)
+/* Makes those of the descriptors from..2 that are the same socket as fd the null device. */
+static void replace_copies(int from, int fd)
 {
 	struct stat own, other;
 
@@ -44,29 +46,29 @@ static void let_go(int from, int fd)
 
 void inherit_silence(char **argv)
 {
-	int value = 0; /* this word may be an option's; if not it is ADDR, and COMMAND follows */
+	int value = 0; /* the word may be an option's value; else it is ADDR, and COMMAND follows */
 
 	for (; *argv && strcmp(*argv, "-"); argv++) {
 		if (**argv != '-' && !value)
 			return;
 		value = **argv == '-';
 	}
-	if (*argv && fits(ADDR_STDIN, 0))
-		let_go(1, 0);
+	if (*argv && is_socket(ADDR_STDIN, 0))
+		replace_copies(1, 0);
 }
 
 void inherit_socket(struct addr *a)
 {
-	int given = a->kind == ADDR_FD ? a->port : 0, on = 1, fd = -1;
+	int inherited = a->kind == ADDR_FD ? a->port : 0, on = 1, fd = -1;
 
-	if (given < LOOP_MAX && !taken[given] && fits(a->kind, given))
-		fd = dup(given);
+	if (inherited < LOOP_MAX && !taken[inherited] && is_socket(a->kind, inherited))
+		fd = dup(inherited);
 	if (fd >= LOOP_MAX)
 		die(1, a->text, ": more than 1024 descriptors are open");
 	if (fd < 0)
 		die(1, a->text,
 			a->kind == ADDR_FD ? ": not a listening socket" : ": not a connection");
-	let_go(0, fd);
+	replace_copies(0, fd);
 	ioctl(fd, FIOCLEX);
 	ioctl(fd, FIONBIO, &on);
 	a->port = fd;
@@ -99,7 +101,7 @@ void inherit_notify(void)
 
 static int notify(const char *path, const char *words)
 {
-	static const struct timeval patience = {.tv_sec = 5};
+	static const struct timeval timeout = {.tv_sec = 5};
 	union sock_name n;
 	int fd, failed;
 
@@ -110,7 +112,7 @@ static int notify(const char *path, const char *words)
 	if (fd < 0)
 		return -1;
 	sock_unix(&n, path);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 	failed = sendto(fd, words, strlen(words), MSG_NOSIGNAL, &n.sa, sock_name_len(&n)) < 0;
 	close(fd);
 	return failed;

@@ -2,11 +2,11 @@
  *
  *	server --clone--> init, PID 1 --fork--> the command, a session leader
  *
- * PID 1 does not get the signals whose default is to end it, has to wait for whoever lost his parent, and
- * takes everybody along when it ends (pid_namespaces(7)).  A command is not made for that, so it is a
- * child of this process, which ends with the command's status, and passes on to the command's process
- * group what is sent to it from outside.  It has a session of its own and no terminal, so that job control
- * does not know it, and no descriptor at all.  When the server dies it is killed, and with it the rest.
+ * PID 1 does not receive signals whose default action would end it, has to reap orphans, and when it ends the kernel kills
+ * every process of the namespace (pid_namespaces(7)).  A command is not written for that, so it is a child of this
+ * process, which exits with the command's status and forwards signals from outside to the command's process group.  The
+ * init has a session of its own without a terminal, so job control does not affect it, and no descriptor.  When the server
+ * ends, the kernel kills the init (PR_SET_PDEATHSIG), and with it the namespace.
  */
 #include <poll.h>
 #include <signal.h>
@@ -25,13 +25,13 @@ static void reap(pid_t command)
 			_exit(sig_status(status));
 }
 
-static _Noreturn void rule(pid_t command, const sigset_t *all)
+static _Noreturn void run_init(pid_t command, const sigset_t *all)
 {
 	siginfo_t info;
 	int sig;
 
-	prctl(PR_SET_DUMPABLE,
-		0); /* its memory was the server's: not for those inside (ptrace(2)) */
+	/* processes of the namespace may not read this memory, a copy of the server's (ptrace(2)) */
+	prctl(PR_SET_DUMPABLE, 0);
 	io_close_from(0);
 	if (chdir("/"))
 		_exit(1);
@@ -39,8 +39,8 @@ static _Noreturn void rule(pid_t command, const sigset_t *all)
 		reap(command);
 		sig = sigwaitinfo(all, &info);
 		if (sig <= 0 || sig == SIGCHLD || info.si_pid)
-			continue; /* from inside: whoever may signal init may signal the command */
-		if (kill(-command, sig)) /* forked a moment ago it leads no group yet */
+			continue; /* a sender inside could have signalled the command itself */
+		if (kill(-command, sig)) /* just forked, the command leads no group yet */
 			kill(command, sig);
 	}
 }
@@ -53,12 +53,12 @@ int init_fork(int report)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&reader, 1, 0) > 0 && reader.revents & (POLLERR | POLLHUP))
-		_exit(1); /* nobody reads the report: the server had died before */
+		_exit(1); /* the report has no reader: the server ended before PR_SET_PDEATHSIG */
 	setsid();
-	sigfillset(&all); /* what was sent already waits: the server's signals are blocked */
+	sigfillset(&all); /* signals already sent are pending: the server had them blocked */
 	sigprocmask(SIG_BLOCK, &all, 0);
 	pid = _Fork();
 	if (pid > 0)
-		rule(pid, &all);
+		run_init(pid, &all);
 	return pid;
 }

@@ -1,13 +1,12 @@
-/* jail.c: where the command runs, and as whom.
+/* jail.c: namespaces, hostname and user of the command.
  *
- * All of it happens in processes of the command between fork and exec; the server, and with it the
- * sockets, stays in the outer world.  A new process namespace takes in children, not the caller: it comes with
- * clone(2), and with it a process that stays as its init (init.c).  How to get into one that exists is in
- * join.c.
+ * Everything here happens in processes of the command, between fork and exec.  The server and its sockets stay in their
+ * namespaces.  Only children of the caller enter a new process namespace, so this is a flag of the clone(2) that makes the
+ * command's process; a further process in it stays as its init (init.c).  Existing namespaces are joined by join.c.
  *
  *	join (-t) -> clone (pid, user) -> root -> unshare (-N) -> hostname -> groups, group, user (users.c)
  *
- * With -t the numbers of -u are those of the joined user namespace; names are looked up outside of it.
+ * With -t the ids of -u are ids of the joined user namespace, but names are looked up in the server's /etc/passwd.
  *
  * config JAIL y users, namespaces and hostname of the command (-u, -N, -t, -H)
  */
@@ -27,8 +26,8 @@
 #define CLONE_NEWCGROUP 0x02000000
 #endif
 
-enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER };
-enum { JOIN_SESSION_KEYRING = 1 }; /* keyctl(2) */
+enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER }; /* made by clone(2), the others by unshare(2) */
+enum { JOIN_SESSION_KEYRING = 1 };                /* keyctl(2) */
 
 static const struct {
 	const char *name;
@@ -69,14 +68,15 @@ static void set_spaces(const struct opt *o)
 				": not a list of uts, ipc, net, mnt, pid, cgroup, user");
 		unshared |= spaces[i].flag;
 		if (unshared & CLONE_NEWPID)
-			unshared |= CLONE_NEWNS; /* for its /proc */
+			unshared |= CLONE_NEWNS; /* to mount a /proc of its own */
 		s += len;
 		if (!*s)
 			return;
 	}
 }
 
-static int put(const char *path, const char *before, unsigned long n, const char *after)
+/* Writes before, n and after; or before alone when after is 0.  0, or -1 and errno. */
+static int write_file(const char *path, const char *before, unsigned long n, const char *after)
 {
 	char line[64];
 	struct text t = {line, line + sizeof line};
@@ -93,15 +93,16 @@ static int put(const char *path, const char *before, unsigned long n, const char
 	return bad;
 }
 
-/* The caller becomes root inside: user_namespaces(7). */
+/* Maps the server's user to root of the new user namespace, and becomes that (user_namespaces(7)). */
 static const char *map_user(void)
 {
-	prctl(PR_SET_DUMPABLE, 1); /* or these files are root's; secrets are wiped by now */
-	put("/proc/self/setgroups", "deny", 0, 0); /* Linux 3.19 */
-	if (put("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
-		put("/proc/self/gid_map", "0 ", outer_gid, " 1"))
+	/* else these files belong to root (proc(5)); secrets are wiped by now */
+	prctl(PR_SET_DUMPABLE, 1);
+	write_file("/proc/self/setgroups", "deny", 0, 0); /* Linux 3.19 */
+	if (write_file("/proc/self/uid_map", "0 ", outer_uid, " 1") ||
+		write_file("/proc/self/gid_map", "0 ", outer_gid, " 1"))
 		return "-N user";
-	return users_ids(0, 0) ? "-N user" : 0;
+	return users_setids(0, 0) ? "-N user" : 0;
 }
 
 static const char *unshare_spaces(void)
@@ -110,9 +111,10 @@ static const char *unshare_spaces(void)
 		return "-N: unshare";
 	if (!(unshared & CLONE_NEWNS))
 		return 0;
-	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0)) /* without this mounts would show outside */
+	/* else mounts made inside propagate outside */
+	if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0))
 		return errno == EINVAL ? "-N mnt: / is not a mount point" : "-N mnt";
-	/* or ps would show the outer world; without a directory or a kernel for it there is no /proc */
+	/* else ps shows the outer processes; no /proc directory, or a kernel without it, is no failure */
 	if (unshared & CLONE_NEWPID &&
 		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0) &&
 		errno != ENOENT && errno != ENODEV)
@@ -120,13 +122,13 @@ static const char *unshare_spaces(void)
 	return 0;
 }
 
-/* ---- the whole ---- */
+/* ---- options ---- */
 
 int jail_option(const struct opt *o, int letter)
 {
 	switch (letter) {
 	case 'u':
-		users_set(o->value);
+		users_lookup(o->value);
 		break;
 	case 'N':
 		set_spaces(o);
@@ -147,12 +149,12 @@ void jail_check(void)
 {
 	if (hostname && !join_pid && !(unshared & CLONE_NEWUTS))
 		die(1, "-H ", hostname, ": needs -N uts or -t");
-	if (join_pid &&
-		unshared & CLONE_NEWUSER) /* who comes from outside has no rights in that one */
+	/* a process that joined from outside would have no rights in the new user namespace */
+	if (join_pid && unshared & CLONE_NEWUSER)
 		die(1, "-N user: not with -t");
 }
 
-void jail_open(void)
+void jail_hold(void)
 {
 	if (join_pid)
 		join_hold(join_pid);
@@ -160,7 +162,7 @@ void jail_open(void)
 
 int jail_joins(void)
 {
-	return join_pid != 0;
+	return CFG_JAIL && join_pid;
 }
 
 int jail_needs_init(void)
@@ -175,9 +177,11 @@ unsigned jail_clone(void)
 	return unshared & AT_CLONE;
 }
 
-/* A command that is somebody else would read the caller's keys: whoever has the session keyring may (keyrings(7)),
- * and it is inherited.  Made while we are the caller, whose quota nobody else can fill.  Kernels without keys
- * and filters that forbid them (docker's) leave nothing to read. */
+/* ---- entering, in the command's processes ---- */
+
+/* A command of another user could read the caller's keys, because the session keyring is inherited and whoever has it
+ * may (keyrings(7)).  The new one is made while the process is still the caller's, whose quota no other user can
+ * fill.  Kernels without keys, and filters that forbid them (docker's), leave nothing to read. */
 static const char *leave_keyring(void)
 {
 	if (syscall(SYS_keyctl, JOIN_SESSION_KEYRING, 0) < 0 && errno != ENOSYS && errno != EPERM)
@@ -191,7 +195,7 @@ const char *jail_join(void)
 	gid_t gid = 0;
 	const char *bad = leave_keyring();
 
-	users_wanted(&uid, &gid);
+	users_target(&uid, &gid);
 	return bad ? bad : join_enter(uid, gid);
 }
 
@@ -208,7 +212,7 @@ const char *jail_enter(void)
 {
 	uid_t uid;
 	gid_t gid;
-	const char *bad = !join_pid && users_wanted(&uid, &gid) ? leave_keyring() : 0;
+	const char *bad = !join_pid && users_target(&uid, &gid) ? leave_keyring() : 0;
 
 	if (!bad && unshared & CLONE_NEWUSER)
 		bad = map_user();
@@ -217,8 +221,8 @@ const char *jail_enter(void)
 	if (!bad && hostname)
 		bad = set_hostname();
 	if (!bad)
-		bad = users_become();
+		bad = users_switch();
 	if (join_pid)
-		prctl(PR_SET_DUMPABLE, 0); /* see join.c: ids have changed once more */
+		prctl(PR_SET_DUMPABLE, 0); /* the ids have changed again: see join.c */
 	return bad;
 }

@@ -1,27 +1,29 @@
 /* join.c: into the namespaces of a running process (-t).
  *
- *	server (holds /proc/PID) -> fork: helper -> setns, ids -> clone: command's process -> root, terminal, exec
+ *	server, holds /proc/PID -> fork: helper -> setns, ids -> clone: command's process -> root, terminal, exec
  *
- * The process is held by a descriptor of its directory in /proc.  What is opened through that is this process's or
- * nothing, whoever has its number by then: nsenter -t and lxc-attach open by number each time.
+ * The server holds the process by a descriptor of its directory in /proc.  A file opened through that belongs to this
+ * process or does not exist, even when another process has been given its number.  nsenter -t and lxc-attach open by
+ * number each time.
  *
- * No way leads back from a user namespace, and a process namespace takes in children only.  So a helper is
- * forked, joins all of them, and clones the command's process as its own sibling, a child of the server
- * (CLONE_PARENT, clone(2); runc does the same, nsenter stays as the parent).  The server itself never leaves its
- * namespaces.
+ * A process that has joined a user namespace cannot return, and only the children of a process that has joined a process
+ * namespace are in it.  So a forked helper joins all of them, and clones the command's process as its own sibling, a child
+ * of the server (CLONE_PARENT, clone(2); so does runc, while nsenter stays as the parent).  The server itself never leaves
+ * its namespaces.
  *
- * The helper begins by closing all but the report and the process, so it has descriptors enough however many the
- * server has used up; then everything is opened; then everything is joined.  Whatever fails names itself and
- * ends the attempt, where lxc-attach and nsenter -a leave out what cannot be opened.  A namespace that is
- * the server's own is not joined again; a kind that the kernel lacks (no such file for ourselves) is no failure.
+ * The helper first closes all descriptors but the report and the process's directory, so it has enough of them however
+ * many the server uses; then it opens everything; then it joins everything.  Any failure ends the attempt and is reported
+ * by name; lxc-attach and nsenter -a leave out what cannot be opened.  A namespace that is the server's own is not joined
+ * again, and a kind that the kernel lacks (the server has no such file either) is no failure.
  *
- * With a user namespace the helper becomes user and group 0 of that one, as nsenter does and runc does for its
- * configured user, before any file of the container is looked at: what is done there is done with the
- * container's rights.  Supplementary groups are dropped before and after: a rootless container denies
- * setgroups(2), and a caller without privileges may not drop his own, which then stay, as with nsenter.
+ * In a user namespace the helper becomes user and group 0 before it looks at any file of the container, as nsenter does,
+ * and runc for its configured user: from then on it has the container's rights.  Supplementary groups are dropped before
+ * and after that.  A rootless container denies setgroups(2), and a caller without privileges may not drop its own groups;
+ * these then stay, as with nsenter.
  *
- * From the fork to exec the process is not dumpable: nobody in the container can trace it or look into its
- * /proc/PID (ptrace(2)), where runc only protects its init.  Nothing of the host is open (CVE-2016-8649).
+ * From the fork to exec the process is not dumpable, so that no process in the container can trace it or open its
+ * /proc/PID/fd and /proc/PID/mem (ptrace(2)); runc protects only its init.  No descriptor of the host is open
+ * (CVE-2016-8649).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +41,11 @@
 #define CLONE_NEWTIME 0x80
 #endif
 
-enum { USER, MNT, UTS, PID, NET, IPC, CGROUP, TIME, KINDS, SAY = 4 };
+enum { USER, MNT, UTS, PID, NET, IPC, CGROUP, TIME, KINDS };
+enum { FILE_AT = 4 }; /* where the file's name begins in "-t: ns/user" */
 
 static const struct {
-	char what[15]; /* "-t: " and the file in /proc/PID */
+	char what[15]; /* "-t: " and the name of the file in /proc/PID */
 	unsigned flag;
 } kinds[KINDS] = {
 	[USER] = {"-t: ns/user", CLONE_NEWUSER},
@@ -60,8 +63,8 @@ static int process = -1, root, cwd;
 static struct {
 	dev_t dev;
 	ino_t ino; /* 0: the kernel has no such namespaces */
-} ours[KINDS];
-static int space[KINDS]; /* to be joined; -1: is ours */
+} own[KINDS];
+static int space[KINDS]; /* descriptors of the namespaces to join; -1: the server's own */
 
 void join_hold(unsigned long pid)
 {
@@ -78,12 +81,12 @@ void join_hold(unsigned long pid)
 		die(1, "-t ", path + 6, ": ",
 			errno == ENOENT && self >= 0 ? "no such process" : msg_errno());
 	for (int i = 0; i < KINDS; i++) {
-		if (!fstatat(self, kinds[i].what + SAY, &st, 0)) {
-			ours[i].dev = st.st_dev;
-			ours[i].ino = st.st_ino;
+		if (!fstatat(self, kinds[i].what + FILE_AT, &st, 0)) {
+			own[i].dev = st.st_dev;
+			own[i].ino = st.st_ino;
 		} else if (errno != ENOENT) {
 			die(1, kinds[i].what, ": ", msg_errno());
-		} else if (i == MNT) { /* older kernels have them, but no way into one */
+		} else if (i == MNT) { /* older kernels have them, but cannot join one */
 			die(1, kinds[i].what, ": needs Linux 3.8");
 		}
 	}
@@ -100,10 +103,10 @@ int join_changed_user(void)
 	return process >= 0 && space[USER] >= 0;
 }
 
-/* A file of the process, by the name that failing is told with.  Not found: the process has ended. */
-static int open_its(const char *what, int flags)
+/* Opens the file of the process that these words name.  When it does not exist, the process has ended. */
+static int open_file(const char *what, int flags)
 {
-	int fd = syscall(SYS_openat, process, what + SAY, flags | O_CLOEXEC);
+	int fd = syscall(SYS_openat, process, what + FILE_AT, flags | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		errno = ESRCH;
@@ -113,47 +116,48 @@ static int open_its(const char *what, int flags)
 static int open_space(int i)
 {
 	struct stat st;
-	int fd = open_its(kinds[i].what, O_RDONLY);
+	int fd = open_file(kinds[i].what, O_RDONLY);
 
 	if (fd < 0 || fstat(fd, &st))
 		return -1;
-	if (st.st_dev != ours[i].dev || st.st_ino != ours[i].ino)
+	if (st.st_dev != own[i].dev || st.st_ino != own[i].ino)
 		return space[i] = fd;
 	close(fd);
 	return 0;
 }
 
-/* Whether the process has gone into a user namespace since that of it was opened; or -1. */
-static int changed_user(void)
+/* Returns whether the process has entered a user namespace since its own was opened; or -1 and errno. */
+static int has_changed_user(void)
 {
-	struct stat now, then = {.st_dev = ours[USER].dev, .st_ino = ours[USER].ino};
+	struct stat now, then = {.st_dev = own[USER].dev, .st_ino = own[USER].ino};
 
 	if (!then.st_ino)
 		return 0;
 	if ((space[USER] >= 0 && fstat(space[USER], &then)) ||
-		fstatat(process, kinds[USER].what + SAY, &now, 0))
+		fstatat(process, kinds[USER].what + FILE_AT, &now, 0))
 		return -1;
 	errno = EAGAIN;
 	return now.st_dev != then.st_dev || now.st_ino != then.st_ino;
 }
 
-/* The root comes last: a process that has ended has none, so all of it was there at one time.  And if it went into
- * a user namespace in between, its owner's mounts would be joined with our rights outside of that: no way
- * leads back from one, so when it has the first one still all was opened there. */
+/* The root is opened last: a process that has ended has none, so all the others belonged to the living process.  If
+ * the process entered a user namespace in between, its owner's mounts would be joined with the server's rights
+ * outside of that namespace.  No way leads back from a user namespace: when the process still has the first one
+ * at the end, all was opened there. */
 static const char *open_all(void)
 {
 	const char *bad = 0;
 
 	for (int i = 0; i < KINDS && !bad; i++) {
 		space[i] = -1;
-		if (ours[i].ino && open_space(i) < 0)
+		if (own[i].ino && open_space(i) < 0)
 			bad = kinds[i].what;
 	}
-	if (!bad && (cwd = open_its(cwd_what, O_PATH | O_DIRECTORY)) < 0)
+	if (!bad && (cwd = open_file(cwd_what, O_PATH | O_DIRECTORY)) < 0)
 		bad = cwd_what;
-	if (!bad && (root = open_its(root_what, O_PATH | O_DIRECTORY)) < 0)
+	if (!bad && (root = open_file(root_what, O_PATH | O_DIRECTORY)) < 0)
 		bad = root_what;
-	if (!bad && changed_user())
+	if (!bad && has_changed_user())
 		bad = kinds[USER].what;
 	return bad && errno == ESRCH ? "-t: that process" : bad;
 }
@@ -166,8 +170,8 @@ static int enter(int i)
 	return 0;
 }
 
-/* Before the user namespace what can be joined with the caller's rights: it may belong to the world outside of
- * that.  A caller without rights gets them by the user namespace, so the rest follows. */
+/* Namespaces that the caller has the rights to join are joined before the user namespace, whose rights may not suffice
+ * for them.  The others are joined after it: in the user namespace the caller gets all rights. */
 static const char *enter_all(void)
 {
 	char later[KINDS] = {0};
@@ -193,7 +197,7 @@ int join_begin(int report)
 	dup2(report, 2);
 	process = 0;
 	io_close_from(3);
-	return syscall(SYS_fcntl, 1, F_DUPFD_CLOEXEC, 3); /* libc's has 400 bytes */
+	return syscall(SYS_fcntl, 1, F_DUPFD_CLOEXEC, 3); /* libc's fcntl() costs 400 bytes */
 }
 
 const char *join_enter(uid_t uid, gid_t gid)
@@ -202,7 +206,7 @@ const char *join_enter(uid_t uid, gid_t gid)
 
 	prctl(PR_SET_DUMPABLE, 0);
 	bad = open_all();
-	dup2(1, 0); /* nothing of our /proc goes in */
+	dup2(1, 0); /* replaces the descriptor of the host's /proc */
 	if (!bad && space[USER] >= 0)
 		syscall(SETGROUPS, 0, 0);
 	if (!bad)
@@ -213,7 +217,7 @@ const char *join_enter(uid_t uid, gid_t gid)
 	if ((syscall(SETGID, 0) && syscall(SETGID, gid)) ||
 		(syscall(SETUID, 0) && syscall(SETUID, uid)))
 		return "-t: user 0 of the user namespace";
-	prctl(PR_SET_DUMPABLE, 0); /* a change of ids may have set what fs.suid_dumpable says */
+	prctl(PR_SET_DUMPABLE, 0); /* a change of ids resets it to fs.suid_dumpable (proc(5)) */
 	return 0;
 }
 

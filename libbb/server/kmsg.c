@@ -1,12 +1,14 @@
-/* kmsg.c: the kernel's log, as lines in a session.
+/* kmsg.c: the kernel's log, as lines in a session's output (-c).
  *
- * The log comes from its beginning, so who attaches first sees the boot.  It is read when the session has
- * room, and so holds up neither the command nor the kernel.  A flood of it cannot drown the session: it
- * gets so many bytes a second, then what is left of that second is skipped, and how much that was is
- * said.  At the start it may fill most of the ring.
+ *	/dev/kmsg:  record -> line --> session_put_lines(), while the session has room and the second has bytes left
+ *	/proc/kmsg: lines  -> lines -> the same
  *
- * Before Linux 3.5 there is no reading of /dev/kmsg: there /proc/kmsg gives the same messages, but to
- * one reader alone and without numbers, so that it is read slower instead of skipped.
+ * The log is read from its beginning, so the first client sees the boot.  It is read only while the session has room, so
+ * it holds up neither the command nor the kernel.  BUDGET bytes are shown in a second; then the rest of that second is
+ * skipped, and a line says how many messages that was.  At the start the log may fill most of the ring.
+ *
+ * Before Linux 3.5 /dev/kmsg cannot be read.  /proc/kmsg has the same messages, but for a single reader and without
+ * sequence numbers, so nothing is skipped: it is read more slowly.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,28 +17,29 @@
 #include "server.h"
 
 enum {
-	SECOND = 1000,
-	BUDGET = 4096, /* bytes of log a second */
-	RECORDS = 16,  /* a turn */
-	RECORD = 8192, /* the kernel's longest */
-	LINES = 1024,  /* of /proc/kmsg at a time; with what is added they fit into SESSION_LINES */
-	SHOWN = 1000,  /* of a message */
-	LEVELS = 8,    /* of each facility: the rest of a priority */
+	SECOND = 1000, /* ms */
+	BUDGET = 4096, /* bytes of log in a second */
+	RECORDS = 16,  /* reads in one turn of the loop */
+	RECORD = 8192, /* bytes of the kernel's longest record */
+	LINES = 1024, /* bytes of /proc/kmsg in a read; as lines of ours they fit into SESSION_LINES */
+	SHOWN = 1000, /* bytes of a message; the rest is cut off */
+	LEVELS = 8,   /* a priority is a facility times this, and a level (syslog(2)) */
 };
 
 static struct session *session;
 static struct source source;
-static char numbered;     /* /dev/kmsg */
-static uint64_t expected; /* the number of the next record; 0: any */
-static long left;         /* of this second's bytes, or of the start's */
+static char numbered;     /* the log is /dev/kmsg */
+static uint64_t expected; /* sequence number of the next record; 0: any */
+static long left;         /* bytes that may still be shown in this second, or at the start */
 static msec second_over;
-static size_t held; /* of /proc/kmsg: the beginning of a line */
+static size_t held; /* bytes of an incomplete line of /proc/kmsg, at the beginning of record */
 static char record[RECORD] LARGE;
 
 /* ---- a record as a line ---- */
 
-/* The kernel writes a backslash as \x5c and a tab as \x09; other escapes stay as they are, so that what
- * a device calls itself commands no terminal.  /proc/kmsg escapes nothing: a blank stands for what would. */
+/* In /dev/kmsg the kernel escapes a backslash as \x5c and a tab as \x09, which are shown; other escapes stay, so that the
+ * name of a device cannot contain a sequence for the terminal.  /proc/kmsg has no escapes: a blank replaces each byte that
+ * is no printable character. */
 static void put_message(struct text *t, const char *s, const char *end)
 {
 	if (end - s > SHOWN)
@@ -57,8 +60,8 @@ static void put_message(struct text *t, const char *s, const char *end)
 	}
 }
 
-/* "[    1.234567] info: message": time has its brackets. */
-static void say(
+/* Adds a line "[    1.234567] info: message"; time includes the brackets. */
+static void put_line(
 	unsigned long priority, const char *time, size_t time_len, const char *s, const char *end)
 {
 	static const char level[LEVELS][8] = {
@@ -75,10 +78,10 @@ static void say(
 	t.end += 2;
 	text_str(&t, "\r\n");
 	left -= t.at - line;
-	session_lines(session, line, t.at - line);
+	session_put_lines(session, line, t.at - line);
 }
 
-/* The digits at *s, and one character behind them. */
+/* Returns the number at *s, and moves *s behind it and one more character. */
 static uint64_t number(const char **s)
 {
 	uint64_t n = 0;
@@ -96,7 +99,8 @@ static void padded(struct text *t, unsigned long n, unsigned long width, const c
 	text_num(t, n);
 }
 
-static void say_skipped(uint64_t seq)
+/* Adds a line with the number of messages between the expected record and this one. */
+static void put_skipped(uint64_t seq)
 {
 	char line[64];
 	struct text t = {line, line + sizeof line};
@@ -105,13 +109,13 @@ static void say_skipped(uint64_t seq)
 		text_str(&t, "[");
 		text_num(&t, seq - expected);
 		text_str(&t, " kernel messages not shown]\r\n");
-		session_lines(session, line, t.at - line);
+		session_put_lines(session, line, t.at - line);
 	}
 	expected = seq + 1;
 }
 
-/* PRIORITY,NUMBER,MICROSECONDS,...;MESSAGE newline, and more that is not for people */
-static void say_record(const char *s)
+/* Parses PRIORITY,NUMBER,MICROSECONDS,...;MESSAGE and a newline; lines behind that are properties, which are left out. */
+static void put_record(const char *s)
 {
 	char time[32];
 	struct text t = {time, time + sizeof time};
@@ -121,33 +125,33 @@ static void say_record(const char *s)
 
 	if (!message)
 		return;
-	say_skipped(seq);
+	put_skipped(seq);
 	text_str(&t, "[");
 	padded(&t, us / 1000000, 10000, " ");
 	text_str(&t, ".");
 	padded(&t, us % 1000000, 100000, "0");
 	text_str(&t, "]");
-	say(priority, time, t.at - time, message + 1, strchrnul(message, '\n'));
+	put_line(priority, time, t.at - time, message + 1, strchrnul(message, '\n'));
 }
 
-/* <PRIORITY>[TIME] MESSAGE newline, several of them */
-static void say_lines(const char *s)
+/* Parses any number of lines <PRIORITY>[TIME] MESSAGE; [TIME] may be missing. */
+static void put_log_lines(const char *s)
 {
 	while (*s) {
 		const char *end = strchrnul(s, '\n'), *time = s + 1, *close;
 		unsigned long priority;
 
-		if (*s != '<') { /* the rest of a line that was too long */
+		if (*s != '<') { /* the rest of a line that was longer than LINES */
 			s = end + !!*end;
 			continue;
 		}
 		priority = number(&time);
 		close = memchr(time, ']', end - time);
 		if (*time == '[' && close && close - time < 32)
-			say(priority, time, close + 1 - time, close + 2 < end ? close + 2 : end,
-				end);
+			put_line(priority, time, close + 1 - time,
+				close + 2 < end ? close + 2 : end, end);
 		else
-			say(priority, "[]", 2, time, end);
+			put_line(priority, "[]", 2, time, end);
 		s = end + !!*end;
 	}
 }
@@ -161,7 +165,7 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, second_over);
 		return 0;
 	}
-	return session_has_room_for_lines(session) ? LOOP_READ : 0;
+	return session_lines_fit(session) ? LOOP_READ : 0;
 }
 
 static void next_second(void)
@@ -178,8 +182,8 @@ static int open_log(const char *path)
 	return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-/* Before Linux 3.5 there is nothing to read in /dev/kmsg. */
-static ssize_t older_log(void)
+/* /dev/kmsg cannot be read (Linux before 3.5): replaces it by /proc/kmsg. */
+static ssize_t fall_back(void)
 {
 	int fd = open_log("/proc/kmsg");
 
@@ -190,8 +194,8 @@ static ssize_t older_log(void)
 	return 1;
 }
 
-/* Before Linux 3.5 a read ends anywhere: the rest of a line waits for its end. */
-static void whole_lines(size_t n)
+/* Takes n bytes more of /proc/kmsg, of which a read may end within a line: its beginning is held until its end is read. */
+static void take_lines(size_t n)
 {
 	char *end, kept;
 
@@ -201,25 +205,25 @@ static void whole_lines(size_t n)
 	held = record + n - end;
 	kept = *end;
 	*end = '\0';
-	say_lines(record);
+	put_log_lines(record);
 	*end = kept;
 	memmove(record, end, held);
 }
 
-/* 1 or more: there may be more, 0 not now, -1 over. */
+/* Reads once: more than 0 when there may be more, 0 when there is nothing now, -1 when the log cannot be read any more. */
 static ssize_t read_log(void)
 {
 	ssize_t n = io_read(source.fd, record + held, numbered ? RECORD - 1 : LINES - held);
 
 	if (n > 0 && numbered) {
 		record[n] = '\0';
-		say_record(record);
+		put_record(record);
 	} else if (n > 0) {
-		whole_lines(n);
+		take_lines(n);
 	}
 	if (n < 0 && errno == EPIPE)
-		return 1; /* the kernel was faster; the numbers will tell */
-	return n < 0 && errno == EINVAL && numbered ? older_log() : n;
+		return 1; /* records were overwritten: the next one's number says how many */
+	return n < 0 && errno == EINVAL && numbered ? fall_back() : n;
 }
 
 static void ready(struct source *src, unsigned what)
@@ -234,7 +238,7 @@ static void ready(struct source *src, unsigned what)
 		loop_close(src);
 }
 
-/* What is there at the start is read at once: what is said from then on is not skipped for it. */
+/* The log up to now is read at once, and does not count for the first second. */
 void kmsg_open(struct session *s)
 {
 	int fd = open_log("/dev/kmsg");

@@ -1,13 +1,18 @@
-/* listener.c: a server's addresses, and who is let in at them.
+/* listener.c: a server's addresses, and the connections that it accepts at them.
  *
- *	accept -> barred (-a, -m)? one line and a close
- *	       -> keyed: handshake.c, then ...
- *	       -> full (-n, descriptors)? told in its own mode, then closed
+ *	accept -> not allowed (-a, -m)?        one line of text, closed
+ *	       -> keyed: handshake.c, and then
+ *	       -> full (-n, descriptors)?      client_refuse(): the reason in its own mode, closed
  *	       -> statistics, or a client
  *
- * Listening sockets are served last in a turn, and a few connections at a time, so that a flood of them
- * holds up no client.  Without descriptors one that is being refused makes room, or the spare one does, so that
- * a client hears why and the loop does not spin.
+ * Listening sockets are served last in a turn of the loop, and accept only a few connections in it, so that a flood of
+ * them holds up no client.
+ *
+ * Descriptors are reserved for the sessions that are to begin: a client that leaves too few for these is refused, and when
+ * the refused ones use them up, the oldest is evicted and the next connection waits for the next turn, when that
+ * descriptor is closed.  When accept() itself fails for lack of descriptors (EMFILE, ENFILE), a refused client is evicted,
+ * or a spare descriptor is closed for the time of one accept(), to write the reason.  Otherwise the connection would stay
+ * in the queue, and the loop would spin.
  *
  * config HARDENED n unkeyed TCP beyond loopback is refused
  */
@@ -17,27 +22,28 @@
 #include "server.h"
 
 enum {
-	ACCEPTS = 16, /* a turn */
-	PAUSE = 1000, /* ms without accepting when there is no memory, or no descriptor at all */
+	ACCEPTS = 16, /* connections in one turn of the loop */
+	PAUSE = 1000, /* ms without accepting when there is no memory, or no descriptor to be freed */
 	STATS = LISTENER_STATS,
 };
 
 struct listener {
 	struct source src;
 	const struct addr *addr;
-	int mode;   /* of its clients, or STATS */
-	msec pause; /* no memory for another connection: try again then */
+	int mode;   /* enum client_mode that its clients begin in, or STATS */
+	msec pause; /* nothing is accepted before this time */
 };
 
-static struct tally tallies[SERVER_ADDRS];
+static struct counters own_counters[SERVER_ADDRS];
 
 struct server server = {
-	.size = {.ws_row = 24, .ws_col = 80}, .socket_mode = 0600, .tallies = tallies};
+	.size = {.ws_row = 24, .ws_col = 80}, .socket_mode = 0600, .counters = own_counters};
 
 static struct addr addrs[SERVER_ADDRS];
 static signed char modes[SERVER_ADDRS];
 static struct listener listeners[2 * SERVER_ADDRS];
-static int addr_count, listener_count, spare = -1;
+static int addr_count, listener_count;
+static int spare = -1; /* a descriptor to close when there is no other */
 static struct client *(*on_accept)(int, const char *, int);
 static void (*on_stats)(struct text *);
 
@@ -61,20 +67,12 @@ void listener_add(const char *text, int how)
 		server.single_connection = server.foreground = 1;
 }
 
-/* The number of the first address that is not for statistics, or -1. */
-static int first_client(void)
+const char *listener_first(void)
 {
 	for (int i = 0; i < addr_count; i++)
 		if (modes[i] != STATS)
-			return i;
-	return -1;
-}
-
-const char *listener_first(void)
-{
-	int i = first_client();
-
-	return i < 0 ? 0 : addrs[i].text;
+			return addrs[i].text;
+	return 0;
 }
 
 /* ---- accepting ---- */
@@ -90,14 +88,11 @@ static unsigned want(struct source *src, msec *due)
 	return (CFG_STATS && l->mode == STATS ? stats_busy() : server.paused) ? 0 : LOOP_READ;
 }
 
-static void count_one(struct tally *tally, int refused)
-{
-	__atomic_add_fetch(refused ? &tally->refused : &tally->accepted, 1, __ATOMIC_RELAXED);
-}
-
+/* Returns what -n limits. */
 static int count(void)
 {
-	return server.sessions ? server.sessions() : client_count;
+	return server.session_count ? __atomic_load_n(server.session_count, __ATOMIC_RELAXED) :
+				      client_count;
 }
 
 static void answer_stats(int fd)
@@ -109,27 +104,28 @@ static void answer_stats(int fd)
 		return;
 	stats_head(t, server.command.argv, server.began);
 	for (int i = 0; i < addr_count; i++)
-		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.tallies[i]);
+		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.counters[i]);
 	text_str(t, "],\"sessions\":[");
 	on_stats(t);
 }
 
 static const char no_files[] = "full: no descriptors left";
 
-/* Descriptors for sessions that are to begin; ptyshim's may do so again. */
-static int promised(void)
+/* Descriptors for sessions that are to begin; a ptyshim's may begin again (-R). */
+static int reserved_files(void)
 {
-	return (server.unbegun + !server.sessions) * SESSION_FILES;
+	return (server.unstarted + !server.session_count) * SESSION_FILES;
 }
 
-/* Enough for one more client, and to tell those who come later. */
+/* Whether there are descriptors for one more client, and for refusing later ones. */
 static int files_left(void)
 {
-	return io_descriptors(promised() + (server.sessions ? SESSION_FILES : 0) + LISTENER_FILES);
+	return io_descriptors(
+		reserved_files() + (server.session_count ? SESSION_FILES : 0) + LISTENER_FILES);
 }
 
-/* Why a client that is let in by its address is not let in all the same; or 0. */
-static const char *no_room(void)
+/* Returns why a client that may connect is refused, or 0. */
+static const char *why_full(void)
 {
 	if (CFG_KEYED && !server.listening)
 		return "the server ends";
@@ -138,11 +134,11 @@ static const char *no_room(void)
 	return files_left() ? 0 : no_files;
 }
 
-/* A keyed client has proved itself. */
-static void proved(
+/* The handshake is done: the client has proved the key. */
+static void authenticated(
 	int fd, const char *name, int how, struct noise *n, const unsigned char *first, size_t len)
 {
-	const char *refusal = no_room();
+	const char *refusal = why_full();
 	struct client *c;
 
 	if (refusal)
@@ -152,11 +148,12 @@ static void proved(
 	client_key(c, n, first, len);
 }
 
-/* Whether the descriptor is still in use then. */
+/* Refuses the connection, or opens a client on it or begins a handshake or an answer.  Returns whether the descriptor is in
+ * use afterwards. */
 static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
-	int locked = CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
-	struct tally *tally = &server.tallies[l->addr - addrs];
+	int keyed = CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
+	struct counters *counters = &server.counters[l->addr - addrs];
 	char name[NET_TEXT] = "";
 	struct text t = {name, name + sizeof name - 1};
 	const char *bar =
@@ -164,12 +161,13 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 	const char *refusal = 0;
 
 	net_text(&t, peer, fd);
-	if (!bar && locked && !files_left())
-		bar = no_files; /* the key is not known yet, and so no way to say it */
-	if (!bar && !locked && l->mode != STATS)
-		refusal = no_room();
+	if (!bar && keyed && !files_left())
+		bar = no_files; /* before a handshake only a bare line can be sent */
+	if (!bar && !keyed && l->mode != STATS)
+		refusal = why_full();
 	if (CFG_STATS)
-		count_one(tally, bar || refusal);
+		__atomic_add_fetch(bar || refusal ? &counters->refused : &counters->accepted, 1,
+			__ATOMIC_RELAXED);
 	if (bar) {
 		if (client_rules.verbose)
 			warn(name, ": ", bar);
@@ -182,15 +180,16 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 		client_refuse(fd, name, l->mode, refusal);
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
-	else if (locked)
-		handshake_respond(fd, peer, name, CLIENT_FRAMED, proved);
+	else if (keyed)
+		handshake_respond(fd, peer, name, CLIENT_FRAMED, authenticated);
 	else
-		on_accept(fd, name, l->mode)->tally = tally;
+		on_accept(fd, name, l->mode)->counters = counters;
 	return 1;
 }
 
-/* There is no descriptor to accept with: one that is being refused makes room, or the spare one. */
-static int make_room(int listener)
+/* accept() needs a descriptor: evicts a refused client, or accepts one connection with the spare descriptor and refuses it.
+ * Returns whether that helped. */
+static int free_descriptor(int listener)
 {
 	union sock_name peer;
 	int fd;
@@ -205,12 +204,12 @@ static int make_room(int listener)
 	return fd >= 0;
 }
 
-/* ECONNABORTED, say: the next one may be fine. */
+/* Any other error, as ECONNABORTED, concerns this connection alone. */
 static void accept_failed(struct listener *l)
 {
 	int full = errno == EMFILE || errno == ENFILE, pause = errno == ENOBUFS || errno == ENOMEM;
 
-	if (pause || (full && !make_room(l->src.fd)))
+	if (pause || (full && !free_descriptor(l->src.fd)))
 		l->pause = loop_now + PAUSE;
 }
 
@@ -218,7 +217,7 @@ static void ready(struct source *src, unsigned what)
 {
 	struct listener *l = (struct listener *)src;
 	union sock_name peer;
-	/* unauthenticated peers at a keyed port one a turn: who proves the key leaves the few slots sooner */
+	/* a keyed port accepts one in a turn: clients that prove the key free their handshake slots meanwhile */
 	int most = CFG_KEYED && server.keyed ? 1 : ACCEPTS;
 
 	for (int i = 0; what & LOOP_READ && i < most && want(src, &l->src.due); i++) {
@@ -228,16 +227,16 @@ static void ready(struct source *src, unsigned what)
 			accept_failed(l);
 			return;
 		}
-		/* what sessions will need is not for those who are refused */
-		if (admit(l, fd, &peer) && !io_descriptors(promised() + 1)) {
+		/* refused clients may not use the descriptors of sessions that are to begin */
+		if (admit(l, fd, &peer) && !io_descriptors(reserved_files() + 1)) {
 			client_evict();
 			return;
 		}
 	}
 }
 
-/* The connection that is here already. */
-static void take_given(struct listener *l)
+/* Admits the inherited connection (ADDR is "-"). */
+static void admit_inherited(struct listener *l)
 {
 	union sock_name peer = {0};
 	socklen_t len = sizeof peer;
@@ -250,8 +249,8 @@ static void take_given(struct listener *l)
 
 /* ---- listening ---- */
 
-/* What must not be open to the world: unkeyed TCP beyond loopback, in part, or with a warning. */
-static void check_open(const struct listener *l)
+/* Dies when this socket may not listen with these options; notes unkeyed TCP beyond loopback, for a warning. */
+static void check_exposed(const struct listener *l)
 {
 	union sock_name n;
 	socklen_t len = sizeof n;
@@ -288,7 +287,7 @@ void listeners_open(struct client *(*accepted)(int, const char *, int))
 					.src.fd = fd[k], .addr = &addrs[i], .mode = modes[i]};
 	}
 	for (int i = 0; i < listener_count; i++)
-		check_open(&listeners[i]);
+		check_exposed(&listeners[i]);
 	spare = open("/", O_PATH | O_CLOEXEC);
 	server.listening = 1;
 }
@@ -302,7 +301,7 @@ void listeners_accept(int clients, void (*stats)(struct text *))
 		if (listeners[i].mode == STATS ? !stats : !clients)
 			continue;
 		if (CFG_SUPERVISED && listeners[i].addr->kind == ADDR_STDIN) {
-			take_given(&listeners[i]);
+			admit_inherited(&listeners[i]);
 			continue;
 		}
 		*src = (struct source){.fd = src->fd, .want = want, .ready = ready, .last = 1};
@@ -318,8 +317,8 @@ void listeners_close(void)
 
 		if (!CFG_PTYROUTER || src->want)
 			loop_close(src);
-		else /* a supervisor's: it accepts nothing, but holds the address */
-			close(src->fd);
+		else /* a supervisor's, which is in no loop */
+			io_close(src->fd);
 	}
 	daemon_remove_sockets();
 	server.listening = 0;

@@ -1,12 +1,12 @@
-/* replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it.
+/* replay.c: a ring's output from its oldest byte on, for a terminal that has seen nothing of it.
  *
  *	 overwritten     | kept                          head
  *	 ................|...ESC[?1049h.......ESC[c......|
- *	                 trail ->                 ^ left out
+ *	                 trail ->                 ^ left out: the terminal would answer
  *
- * What was overwritten is gone, but not what it did to the terminal: a struct modes follows the ring's
- * oldest byte.  It costs one look at each byte, as that is overwritten, and nothing before the ring
- * is full for the first time.  A replay begins there, or where the sequence that is being overwritten ends.
+ * Bytes that were overwritten cannot be replayed, but their effect on the terminal can: a struct modes follows the ring's
+ * oldest byte.  Each byte is parsed once, when it is overwritten, and none before the ring is full for the first time.  A
+ * replay begins at the oldest byte, or behind the escape sequence whose beginning was overwritten.
  */
 #include "server.h"
 
@@ -56,7 +56,7 @@ uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *
 	return pos;
 }
 
-enum { LOOK = 65536 }; /* so far ahead of the reader at once */
+enum { LOOK = 65536 }; /* bytes parsed ahead of the reader */
 
 static void look(struct replay *p, const struct ring *r, uint64_t end)
 {

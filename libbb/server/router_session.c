@@ -1,35 +1,36 @@
-/* router_session.c: a session for every client: how it begins, and how one ends with the other.
+/* router_session.c: a session for every client: how it starts, and how either ends with the other.
  *
- *	connection -> size, TERM, or a while -> command -> its end, or the client's
+ *	connection -> slot, ring -> window size, TERM, or a timeout -> command
+ *	client ends   -> hang up the session -> the command ends -> free the slot
+ *	command ends  -> the client gets the rest of the output, is closed -> free the slot
  *
- * A slot is one session and its one client.  The command starts when its window size and environment
- * are known, or nobody will tell them any more.  When the client is gone the session is hung up; when
- * the command is gone the client is told the rest and goes; then the slot is free.
+ * A slot is one session and its one client.  The command starts when its window size and environment are known, or when
+ * the client has had enough time to send them.
  */
 #include <errno.h>
 #include <termios.h>
 #include "server.h"
 
 enum {
-	RING = SESSION_ENV, /* which it holds at first */
-	FIRST_PACKET = 50,  /* ms for sizes to come after the first packet */
-	FIRST_HELLO = 1000, /* ms for an extended client to say go */
-	EOF_AGAIN = 250,    /* ms, then twice that */
-	EOF_AGAIN_MAX = 32000,
+	RING = SESSION_ENV, /* bytes; the ring holds the client's variables until there is output */
+	FIRST_PACKET = 50,  /* ms from the first packet, in which sizes may follow */
+	FIRST_HELLO = 1000, /* ms from HELLO, in which an extended client may start the command */
+	EOF_AGAIN = 250,    /* ms until the end of input is typed again, then twice that */
+	EOF_AGAIN_MAX = 32000, /* ms at most */
 };
 
 static struct slot {
 	struct session session;
-	struct source launch; /* brings what became of exec */
-	msec eof_at, eof_wait;
-	tcflag_t eof_mode;
+	struct source report;  /* of session_begin() */
+	msec eof_at, eof_wait; /* when VEOF is typed next, and the interval before that */
+	tcflag_t eof_mode;     /* ICANON or 0, as the terminal was when VEOF was typed last */
 	char taken, eof_sent;
 } slots[ROUTER_SESSIONS_MAX] LARGE;
 
-static int used; /* no slot from here on was ever taken */
-static struct router_load load;
+static int used;               /* slots from here on were never taken */
+static int *total, *own, most; /* router_sessions_init() */
 
-/* The first taken one from s on, or 0. */
+/* Returns the first taken slot from s on, or 0. */
 static struct slot *next(struct slot *s)
 {
 	while (s < slots + used && !s->taken)
@@ -37,9 +38,9 @@ static struct slot *next(struct slot *s)
 	return s < slots + used ? s : 0;
 }
 
-/* ---- the beginning ---- */
+/* ---- start ---- */
 
-static unsigned launch_want(struct source *src, msec *due)
+static unsigned report_want(struct source *src, msec *due)
 {
 	(void)src, (void)due;
 	return LOOP_READ;
@@ -47,22 +48,18 @@ static unsigned launch_want(struct source *src, msec *due)
 
 static void fail_session(struct slot *slot, const struct failure *f)
 {
-	char line[300];
-	struct text t = {line, line + sizeof line - 1};
-
-	command_words(&t, &server.command, f);
-	*t.at = '\0';
 	if (slot->session.clients)
-		client_dismiss(slot->session.clients, line, pty_fail_status(f, &server.command));
+		client_dismiss(slot->session.clients, command_describe(&server.command, f),
+			command_exit_status(f, &server.command));
 }
 
-static void launch_ready(struct source *src, unsigned what)
+static void report_ready(struct source *src, unsigned what)
 {
-	struct slot *slot = (struct slot *)((char *)src - offsetof(struct slot, launch));
+	struct slot *slot = (struct slot *)((char *)src - offsetof(struct slot, report));
 	struct failure f;
 
 	(void)what;
-	if (!session_told(&slot->session, src->fd, &f))
+	if (!session_report(&slot->session, src->fd, &f))
 		return;
 	src->fd = -1;
 	loop_close(src);
@@ -72,20 +69,20 @@ static void launch_ready(struct source *src, unsigned what)
 
 static void start(struct slot *slot)
 {
-	int report;
+	int fd;
 	struct failure f;
 
-	server.unbegun--;
-	f = session_begin(&slot->session, &report);
+	server.unstarted--;
+	f = session_begin(&slot->session, &fd);
 	if (f.err) {
 		fail_session(slot, &f);
 		return;
 	}
-	slot->launch = (struct source){.fd = report, .want = launch_want, .ready = launch_ready};
-	loop_add(&slot->launch);
+	slot->report = (struct source){.fd = fd, .want = report_want, .ready = report_ready};
+	loop_add(&slot->report);
 }
 
-/* Size and TERM are to be known before; but nobody waits for ever. */
+/* When the command starts: as soon as its window size and TERM are known or cannot come, or after a timeout. */
 static msec start_at(const struct slot *slot)
 {
 	const struct client *c = slot->session.clients;
@@ -97,38 +94,31 @@ static msec start_at(const struct slot *slot)
 	return c->first_at + (c->mode == CLIENT_EXTENDED ? FIRST_HELLO : FIRST_PACKET);
 }
 
-static size_t env_peer(char *env, const char *name)
+void router_sessions_init(int *all, int *of_worker, int limit)
 {
-	struct text t = {env, env + SESSION_ENV};
-
-	text_str(&t, "PTYBOX_PEER=");
-	text_str(&t, name);
-	return t.at - env + 1;
-}
-
-void router_sessions_init(const struct router_load *l)
-{
-	load = *l;
+	total = all;
+	own = of_worker;
+	most = limit;
 }
 
 static int count_all(int change)
 {
-	return __atomic_add_fetch(load.total, change, __ATOMIC_RELAXED);
+	return __atomic_add_fetch(total, change, __ATOMIC_RELAXED);
 }
 
-/* A full worker accepts no more, not even in this turn. */
+/* A full worker stops accepting at once, in the same turn of the loop. */
 static void count_own(int change)
 {
-	*load.own += change;
-	server.paused = *load.own >= load.most;
+	*own += change;
+	server.paused = *own >= most;
 }
 
-/* Counts one more session; 0: -n is reached, another worker was faster. */
+/* Counts one more session; returns 0 when another worker has reached -n since the connection was admitted. */
 static int reserve(void)
 {
-	int total = count_all(1);
+	int count = count_all(1);
 
-	if (server.max && total > server.max) {
+	if (server.max && count > server.max) {
 		count_all(-1);
 		return 0;
 	}
@@ -145,6 +135,7 @@ static void unreserve(void)
 struct client *router_session_open(int fd, const char *name, int mode)
 {
 	struct slot *slot = slots;
+	struct text t;
 
 	while (slot < slots + ROUTER_SESSIONS_MAX && slot->taken)
 		slot++;
@@ -159,29 +150,32 @@ struct client *router_session_open(int fd, const char *name, int mode)
 		unreserve();
 		return client_refuse(fd, name, mode, "no memory");
 	}
-	server.unbegun++;
+	server.unstarted++;
 	if (slot - slots >= used)
 		used = slot - slots + 1;
 	slot->session.env = (char *)slot->session.ring.buf; /* until there is output */
-	slot->session.env_len = env_peer(slot->session.env, name);
+	t = (struct text){slot->session.env, slot->session.env + SESSION_ENV};
+	text_str(&t, "PTYBOX_PEER=");
+	text_str(&t, name);
+	slot->session.env_len = t.at - slot->session.env + 1; /* with the NUL */
 	return client_open(fd, &slot->session, name, mode);
 }
 
-/* ---- the end ---- */
+/* ---- end ---- */
 
 static void release(struct slot *slot)
 {
-	server.unbegun -= slot->session.state == SESSION_NEW;
+	server.unstarted -= slot->session.state == SESSION_NEW;
 	ring_close(&slot->session.ring);
-	queue_close(&slot->session.input); /* typed, but the command never started */
+	queue_close(&slot->session.input); /* input of a command that never started */
 	slot->taken = 0;
 	unreserve();
 }
 
-/* The client's end of input, as a person would type it, and then again at growing intervals: a shell
- * may use one up to submit half a line, a line discipline that changes (line editing between two
- * commands) forgets one.  Where it would be a byte like others, it is sent once. */
-static void pass_eof(struct slot *slot)
+/* Types the terminal's VEOF (termios(3)) for the client's end of input, and again at growing intervals.  One may be used up
+ * to submit half a line, or be lost when the line discipline changes (a shell's line editing between two commands).
+ * Outside of canonical mode it is a byte like others, and typed once; with signals off as well (a raw terminal), never. */
+static void type_eof(struct slot *slot)
 {
 	struct session *s = &slot->session;
 	tcflag_t canonical;
@@ -203,7 +197,7 @@ static void pass_eof(struct slot *slot)
 	slot->eof_mode = canonical;
 }
 
-/* When something is to be done about a slot, and whether it can be. */
+/* When slot_serve() is due; NEVER while it waits for an event. */
 static msec slot_due(const struct slot *slot)
 {
 	const struct session *s = &slot->session;
@@ -211,7 +205,7 @@ static msec slot_due(const struct slot *slot)
 	if (s->clients && s->state == SESSION_NEW)
 		return start_at(slot);
 	if (session_closed(s) || s->state == SESSION_NEW)
-		return s->clients || slot->launch.linked ? NEVER : loop_now;
+		return s->clients || slot->report.linked ? NEVER : loop_now;
 	if (s->state >= SESSION_DRAINING || s->kill_at)
 		return NEVER;
 	if (!s->clients)
@@ -232,10 +226,10 @@ static void slot_serve(struct slot *slot)
 	else if (!s->clients)
 		session_hangup(s);
 	else
-		pass_eof(slot);
+		type_eof(slot);
 }
 
-/* ---- all of them ---- */
+/* ---- all slots ---- */
 
 msec router_sessions_due(void)
 {

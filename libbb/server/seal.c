@@ -1,15 +1,17 @@
 /* seal.c: a copy of this program that nobody can write to.
  *
- * A process of ours that has joined a container, but has not executed the container's program yet, shows the
- * container our own file as its /proc/PID/exe; so does a "script" there that names /proc/self/exe as its
- * interpreter.  Who holds that open can write to it as soon as the last process that runs it has ended
- * (CVE-2019-5736): as root, to the host's binary.  So a server that joins runs from a sealed memfd
- * (memfd_create(2), fcntl(2) F_ADD_SEALS), as runc does; it costs the memory of one copy of the file.
+ * Between joining a container and executing the container's program, a process of the server shows the container the
+ * server's own file as /proc/PID/exe.  So does a script there whose interpreter is /proc/self/exe.  A process that has
+ * opened that file can write to it as soon as the last process that runs it has ended (CVE-2019-5736): with root's
+ * rights, to the host's binary.  So a server that joins (-t) runs from a sealed memfd (memfd_create(2), fcntl(2)
+ * F_ADD_SEALS), as runc does; this costs the memory of one copy of the file.
  *
- * Before Linux 3.17 there is no memfd, and the server runs from its file.  What then remains: between joining
- * and exec the process is not dumpable (join.c), so that its exe opens only for one who may trace anything
- * (CAP_SYS_PTRACE outside of any user namespace); but a script like the above runs our file as the
- * container's own process, and a container whose root is the host's can write to it later.
+ *	/proc/self/exe -> sendfile -> memfd, sealed -> execveat
+ *
+ * Before Linux 3.17 there is no memfd, and the server runs from its file.  Then the risk is smaller, not gone: between
+ * joining and exec the process is not dumpable (join.c), so only a process with CAP_SYS_PTRACE outside of any user
+ * namespace can open its exe; but such a script runs our file as the container's own process, and a container whose root
+ * is the host's root can write to it later.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +30,13 @@ enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 static int is_sealed(int fd)
 {
-	int seals = syscall(SYS_fcntl, fd, F_GET_SEALS); /* libc's has 400 bytes */
+	int seals = syscall(SYS_fcntl, fd, F_GET_SEALS); /* libc's fcntl() costs 400 bytes */
 
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
-/* An executable memfd: before Linux 6.3 every one is, later it depends on a sysctl (vm.memfd_noexec). */
+/* Returns an executable memfd, or -1 and errno.  Before Linux 6.3 every memfd is executable, and MFD_EXEC is EINVAL; since
+ * then the default depends on the sysctl vm.memfd_noexec. */
 static int memory_file(void)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -72,7 +75,7 @@ void seal_self(char **argv)
 
 	if (self >= 0 && is_sealed(self)) {
 		close(self);
-		prctl(PR_SET_NAME, msg_applet); /* ps: or it would be a number */
+		prctl(PR_SET_NAME, msg_applet); /* ps would show the descriptor's number */
 		return;
 	}
 	if (self >= 0) {

@@ -1,13 +1,9 @@
-/* server.c: what both servers do: their common options, their listening sockets, their start.
+/* server.c: what both servers do: their common options, their command, their start.
  *
- * The order of a start: options, sockets (the last thing that can fail for a typing error), then
- * into the background, pid file, and the applet starts its command.  server_ready() releases the
- * caller.
+ *	options -> sockets listen -> background, pid file -> command (ptyshim) or workers (ptyrouter) -> server_ready()
  *
- * Who may not connect at all is told and closed before the next one is accepted.  Who is let in must leave
- * what the sessions that are to begin will need, or is refused; then few descriptors are left, and the next
- * connection is accepted in the next turn, when those that had to go are closed.  Where accept itself says "no
- * descriptors" the spare one serves to say why, so that the loop does not spin.
+ * Whatever a wrong option or address can cause fails before the server goes into the background, with a message on the
+ * caller's terminal.  server_ready() lets the caller's shell go on.
  *
  * group server
  * options r:f:k:a:m:n:s:i:S:Fp:u:H:N:t:C:v
@@ -40,7 +36,8 @@
 #include <unistd.h>
 #include "server.h"
 
-/* A worker's control sockets and pgrp_open(), one client, its session, and those that are refused. */
+/* Descriptors without which a server does not start: a worker's control socket, both ends, and pgrp_open()'s; one client,
+ * its session, and refused clients. */
 enum { START_FILES = 4 + 1 + SESSION_FILES + LISTENER_FILES };
 
 static const char *pid_file;
@@ -50,7 +47,7 @@ static void (*on_other)(int);
 
 /* ---- options ---- */
 
-/* No key of ours is in a command's memory, not even until exec. */
+/* Wipes all keys, so that none is in the memory of a command's process before exec. */
 static void forget(void)
 {
 	handshake_forget();
@@ -183,7 +180,7 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	if (CFG_KEYED && server.keyed)
 		handshake_start(client_rules.verbose);
 	if (CFG_JAIL)
-		jail_open();
+		jail_hold();
 	listeners_open(accepted);
 }
 
@@ -229,6 +226,7 @@ void server_start(void)
 	if (pid_file)
 		daemon_pid_file(pid_file);
 	sig_open(signals);
+	io_interrupt();
 	oom_protect();
 	if (!io_descriptors(START_FILES))
 		die(1, "too few descriptors for a session (ulimit -n)");

@@ -1,302 +1,336 @@
 /* server.h: what ptyshim and ptyrouter share, one section a file, lowest layer first.
  *
  * A file uses only what stands above its own section, here and in libbb.h.
+ *
+ *	                               listener.c  accepts
+ *	                                   |
+ *	spawn.c -> session.c  pty, ring <--+--> client*.c  connection, position in the ring
+ *	command     session_terminal.c              wire.c (libbb.h)
+ *	                                   |
+ *	     ptyshim: one session, many clients | ptyrouter: router_session.c, one client each
  */
 #ifndef SERVER_H
 #define SERVER_H
 
 #include "libbb.h"
 
-/* ==== environment.c: the command's environment ==== */
+/* ==== env.c: the command's environment ==== */
 
-/* NAME=VALUE (name with its "="; len bytes of value), which stays for good; or dies without memory. */
+/* Returns NAME=VALUE: name includes its "=", value has len bytes.  The memory is never freed; without memory the
+ * process dies. */
 char *env_make(const char *name, const char *value, size_t len);
-/* For execve(2), in mapped memory: the client's (strings one after the other, an empty one last; or 0), `set`
- * (0 ends it), our own without LINES and COLUMNS; of two that have one name the first.  0 and errno. */
+/* Returns the environment for execve(2), in newly mapped memory; 0 and errno without memory.  Of two variables with
+ * one name the first in this order counts: client (strings one after the other, an empty one last; or 0), set (a
+ * list that ends in 0), the server's own environment without LINES and COLUMNS. */
 char **env_list(char *client, char **set);
 
 /* ==== seal.c: a copy of this program that nobody can write to ==== */
 
-/* Goes on as a sealed copy of this program in memory, from its beginning and with argv (argv[0] names the
- * applet); returns when it is one already, or when the kernel knows no memfd; else dies.  Descriptors that
- * are not close-on-exec stay. */
+/* Executes a sealed copy of this program from memory (memfd_create(2)), with the same argv; argv[0] names the applet.
+ * Returns when this process is such a copy already, or when the kernel has no memfd; dies on any other failure.
+ * Descriptors that are not close-on-exec stay open. */
 void seal_self(char **argv);
 
 /* ==== join.c: into the namespaces of a running process ==== */
 
-/* Not libc's, which first gather the threads we do not have; with ids of 32 bits. */
+/* System calls on this process alone, with 32-bit ids.  libc's functions apply them to every thread, which costs
+ * code, and a server has one thread. */
 #ifdef SYS_setuid32
 enum { SETUID = SYS_setuid32, SETGID = SYS_setgid32, SETGROUPS = SYS_setgroups32 };
 #else
 enum { SETUID = SYS_setuid, SETGID = SYS_setgid, SETGROUPS = SYS_setgroups };
 #endif
 
-/* Holds the process of this number from now on, and remembers which namespaces are ours; or dies. */
+/* Opens the /proc directory of the process with this number and records the server's own namespaces; dies on
+ * failure. */
 void join_hold(unsigned long pid);
-/* In a forked child, in this order.  Closes all descriptors but the report and the process's; 0-2 become the
- * report.  The report's new number, close-on-exec, or -1. */
+/* Called in a forked child before join_enter().  Closes all descriptors but the report and the process's directory,
+ * and makes 0-2 copies of the report.  Returns the report's new descriptor, close-on-exec, or -1 and errno. */
 int join_begin(int report);
-/* Opens all, then joins all namespaces of the process that are not ours (setns(2)); its children are in the
- * process namespace.  In a user namespace becomes user and group 0, or these where that has no 0.  What
- * failed (errno says why; ESRCH: the process has ended), or 0. */
+/* Opens and then joins every namespace of the process that is not the server's own (setns(2)); children of the caller
+ * are in the joined process namespace.  In a user namespace the caller becomes user and group 0, or uid and gid where
+ * that namespace has no 0.  Returns 0, or the words for what failed, and errno (ESRCH: the process has ended). */
 const char *join_enter(uid_t uid, gid_t gid);
-/* In a child of that: the root and working directories of the process.  What failed, or 0. */
+/* Called in a child of the process that called join_enter(): takes the joined process's root and working directories.
+ * Returns 0, or the words for what failed, and errno. */
 const char *join_root(void);
-/* After join_enter(): whether the process's UTS namespace is ours; whether its user namespace is not. */
+/* After join_enter(): whether the joined process has the server's UTS namespace. */
 int join_shares_uts(void);
+/* After join_enter(): whether the joined process has another user namespace than the server. */
 int join_changed_user(void);
 
-/* ==== users.c: as whom the command runs ==== */
+/* ==== users.c: the user that the command runs as ==== */
 
 enum { USERS_ENV = 5 };
 
-/* USER[:GROUP], names or numbers, is looked up now; or dies. */
-void users_set(const char *spec);
-/* HOME, SHELL, USER and LOGNAME, for the command; 0 ends the list, which is empty before users_set().  A number
- * that /etc/passwd does not know has the home /, and the number for a name. */
+/* Looks up USER[:GROUP], names or numbers, in /etc/passwd and /etc/group; dies when there is no such user or group. */
+void users_lookup(const char *spec);
+/* Returns HOME, SHELL, USER and LOGNAME for the command, in a list that ends in 0; an empty list before users_lookup().
+ * A number that /etc/passwd does not have gets / as HOME and an empty USER and LOGNAME. */
 char **users_env(void);
-/* The user and group that are wanted, and 1; before users_set() 0, and nothing is changed. */
-int users_wanted(uid_t *u, gid_t *g);
-/* Real, effective and saved ids of this process: what failed (errno says why), or 0. */
-const char *users_ids(uid_t u, gid_t g);
-/* In the child, its terminal being 0: the user's terminal, groups, group and id.  The same. */
-const char *users_become(void);
+/* Stores the ids that were looked up, and returns 1; before users_lookup() stores nothing and returns 0. */
+int users_target(uid_t *u, gid_t *g);
+/* Sets the real, effective and saved group and user ids of this process (setgid(2), setuid(2)).  Returns 0, or the
+ * words for what failed, and errno. */
+const char *users_setids(uid_t u, gid_t g);
+/* Called in the command's process, whose terminal is descriptor 0: drops the server's privileges for those of the
+ * user that was looked up (terminal's owner, supplementary groups, group, user).  Returns as users_setids(); does nothing
+ * before users_lookup(). */
+const char *users_switch(void);
 
-/* ==== replay.c: a ring from its oldest byte on, for a terminal that has seen nothing of it ==== */
+/* ==== replay.c: a ring's output, for a terminal that has seen nothing of it ==== */
 
-/* The modes in force at a position that trails behind at the ring's oldest byte, or right behind it. */
+/* The terminal modes in force at a position at or right behind the ring's oldest byte. */
 struct trail {
 	struct modes modes;
 	uint64_t pos;
 };
 
-/* To be told before n more bytes are put (at most the ring's size), which overwrites the oldest. */
+/* Called before n bytes (at most the ring's size) are put: reads the bytes that they will overwrite. */
 void trail_follow(struct trail *t, const struct ring *r, size_t n);
-/* Whether the output so far has left the alternate screen on.  Reads the whole ring. */
+/* Whether the output up to now has left the alternate screen on.  Reads the whole ring. */
 int trail_alternate(const struct trail *t, const struct ring *r);
-/* Where a replay begins: the oldest position that starts a character and is outside of a sequence (the ring's
- * end when there is none); m becomes the modes in force there. */
+/* Returns where a replay begins: the oldest position that starts a character and is outside of an escape sequence, or
+ * the ring's end when there is none.  *m becomes the modes in force there. */
 uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m);
 
-/* A reader of the ring who is spared the questions; all zero, looked set to where it begins. */
+/* A reader of the ring that skips the sequences which make a terminal answer.  Begins as all zeros, with looked set to
+ * the reader's first position. */
 struct replay {
 	struct escape escape;
-	uint64_t looked;          /* up to here nothing is asked, but */
-	uint64_t question, until; /* in what stands from `question` to `until` */
+	uint64_t looked;          /* bytes before this position have been parsed */
+	uint64_t question, until; /* begin and end of the last such sequence */
 };
 
-/* How many bytes the reader at *pos may be given now, 0 only at `end`; questions are stepped over.  One that has
- * not ended at `end` is given. */
+/* Returns how many bytes from *pos on may be sent now, 0 only at `end`; moves *pos behind a sequence that makes a
+ * terminal answer.  A sequence that is incomplete at `end` is sent. */
 size_t replay_next(struct replay *p, const struct ring *r, uint64_t *pos, uint64_t end);
 
-/* ==== jail.c: where the command runs, and as whom ==== */
+/* ==== jail.c: namespaces, hostname and user of the command ==== */
 
-/* Takes -u, -N, -t, -H; 0 when it is another.  Users are looked up at once. */
+/* Takes the options -u, -N, -t and -H and returns 1; returns 0 for any other.  -u is looked up at once. */
 int jail_option(const struct opt *o, int letter);
-/* Dies when the options do not go together. */
+/* Dies when these options contradict each other. */
 void jail_check(void);
-/* -t: whether the command exists is not known before. */
+/* Whether the command joins another process's namespaces (-t).  Its terminal is then opened there
+ * (spawn_receive_pty()), and whether it exists is not known before it is executed. */
 int jail_joins(void);
-/* -N pid: init_fork() is due in the child. */
+/* Whether the command gets a new process namespace (-N pid), so that its process has to call init_fork(). */
 int jail_needs_init(void);
-/* -t: join_hold(). */
-void jail_open(void);
-/* The CLONE_ flags to fork the command with (namespaces(7)). */
+/* With -t calls join_hold(). */
+void jail_hold(void);
+/* Returns the CLONE_ flags to fork the command with (namespaces(7)). */
 unsigned jail_clone(void);
-/* -t: join_enter() as the user that is wanted. */
+/* With -t: calls join_enter() for the user of -u, and returns what that does. */
 const char *jail_join(void);
-/* In the command's process, its terminal being 0: all the rest.  What failed (errno says why), or 0. */
+/* Called in the command's process, whose terminal is descriptor 0: enters the other namespaces, sets the hostname,
+ * switches the user.  Returns 0, or the words for what failed, and errno. */
 const char *jail_enter(void);
 
 /* ==== init.c: the first process of a process namespace ==== */
 
-/* Forks in the first process of a new process namespace: 0 in the child, which is to
- * become the command; -1 and errno.  The caller stays the namespace's init, lets go of all its descriptors, and
- * ends with the child's status.  report: the writing end of a pipe that the server alone reads. */
+/* Called in the first process of a new process namespace (pid_namespaces(7)).  Forks: returns 0 in the child, which is
+ * to execute the command, or -1 and errno.  The caller stays as the namespace's init, closes all its descriptors, and
+ * exits with the child's status.  report: the writing end of a pipe whose only reader is the server. */
 int init_fork(int report);
 
-/* ==== process_group.c: signals for the process groups of a session ==== */
+/* ==== pgrp.c: signals for process groups ==== */
 
-/* Once in a process that has sessions, and not before it was forked: takes two descriptors, or dies. */
+/* Called once in each process that has sessions, after it was forked: opens two descriptors, or dies. */
 void pgrp_open(void);
-/* Signals the foreground process group of this master's terminal, if it is of the session that has the terminal
- * (leader's, a process that was not waited for, when none has it): never a process of another session, even
- * when a number was given again.  Not who may not be signalled (kill(2)). */
+/* Signals the foreground process group of this master's terminal if that group belongs to the terminal's session, or,
+ * when the terminal has no session any more, to the session of leader, a process that was not waited for.  A process of
+ * another session is never signalled, even when it was given the number of a group that has ended.  Processes that the
+ * caller has no permission to signal are left out (kill(2)). */
 void pgrp_signal(int master, pid_t leader, int sig);
 
-/* ==== devpts.c: a pseudoterminal of the devpts that is mounted here ==== */
+/* ==== devpts.c: a pseudoterminal of this mount namespace's devpts ==== */
 
-/* The master (non-blocking) and its slave, close-on-exec, of the devpts at /dev/pts; or -1: there is none. */
+/* Opens a pseudoterminal of the devpts at /dev/pts: fd[0] is the master, non-blocking, fd[1] the slave side, both
+ * close-on-exec.  Returns 0, or -1 when there is none. */
 int devpts_open(int fd[2]);
-/* Unlocks and opens the slave of a master; dir is its devpts, or AT_FDCWD for /dev/pts.  -1 and errno. */
+/* Unlocks the slave side of a master and opens it, close-on-exec; dir is the directory of its devpts, or AT_FDCWD for
+ * /dev/pts.  Returns the descriptor, or -1 and errno. */
 int devpts_slave(int master, int dir);
 
 /* ==== oom.c: the OOM killer ==== */
 
-/* A server of root's is not to be killed for want of memory; keeps what it was started with. */
+/* Asks the kernel not to kill a server of root's for want of memory, and keeps what it was started with. */
 void oom_protect(void);
-/* In a command's process: that again. */
+/* Called in the command's process: sets what the server was started with. */
 void oom_restore(void);
 
-/* ==== pty.c: a pseudoterminal and the command on it ==== */
+/* ==== pty.c: a pseudoterminal ==== */
 
 struct pty {
-	struct source src; /* its fd is the master, non-blocking; first member */
-	int slave;         /* both are close-on-exec, and -1 when closed */
+	struct source src; /* first member; its fd is the master, non-blocking */
+	int slave;         /* like the master close-on-exec, and -1 when closed */
 	pid_t pid; /* the session leader, or its init; 0 once reaped, and never signalled after that */
 };
 
+extern const char pty_what[]; /* the subject of a struct failure when there is no pseudoterminal */
+
+/* Opens a pseudoterminal of this window size (pty(7)); returns 0, or -1 and errno. */
+int pty_open(struct pty *p, const struct winsize *size);
+/* Closes both ends; keeps errno. */
+void pty_close(struct pty *p);
+/* Sets the window size, which signals the foreground process group when it differs (SIGWINCH); 0, or -1 and errno. */
+int pty_resize(const struct pty *p, const struct winsize *size);
+/* Sends sig and SIGCONT to the command's process group and to the foreground one.  Returns -1 and errno when the command
+ * cannot be signalled: it runs as another user. */
+int pty_hangup(const struct pty *p, int sig);
+/* Signals the foreground process group (TIOCSIG); does nothing for a number that is no signal. */
+void pty_signal(const struct pty *p, int sig);
+
+/* ==== command.c: a server's command, and how it failed to start ==== */
+
 struct command {
 	char **argv;
-	char **env;           /* NAME=VALUE set on top of our own environment; 0 ends the list */
+	char **env; /* NAME=VALUE, set beside the server's own environment; 0 ends the list */
 	void (*forget)(void); /* wipes secrets in the child; may be 0 */
-	const char *home;     /* it starts here, */
-	const char *dir;      /* then goes there (may be 0) */
-	char addr_like;       /* its only word could be meant as ADDR, but -r or -f has given one */
-	struct rlimit files;  /* ours may be lower (RLIMIT_NOFILE) */
+	const char *home;     /* directory that dir is relative to, and the default for it */
+	const char *dir;      /* working directory (-C), or 0 */
+	char addr_like;       /* argv[0] alone could be meant as ADDR, but -r or -f has given one */
+	struct rlimit files;  /* RLIMIT_NOFILE as it was: the server's own may be lower */
 	mode_t umask;
 };
 
-extern const char pty_what[]; /* the subject when there is no pseudoterminal */
-
-/* What went wrong, and on what; err 0: nothing did. */
+/* Why something could not be done: "subject: words for err".  err 0: no failure. */
 struct failure {
-	const char *subject;
+	const char *
+		subject; /* static, or a string of the command: valid in the server and in its child */
 	int err;
 };
 
-/* With -t the terminal comes from the command's process: see pty_arrived(). */
-int pty_comes(void);
-/* pts(4); -1 and errno. */
-int pty_open(struct pty *p, const struct winsize *size);
-void pty_close(struct pty *p);
-/* For a message about errno: how to mount devpts when that is what is missing, else "". */
-const char *pty_hint(int err);
-int pty_resize(const struct pty *p, const struct winsize *size);
-/* Sends sig and SIGCONT to the command's process group and to the foreground one; -1 when the command
- * cannot be signalled: it is another user's. */
-int pty_hangup(const struct pty *p, int sig);
-/* Signals the foreground process group (TIOCSIG); a number that is no signal does nothing. */
-void pty_signal(const struct pty *p, int sig);
-/* Forks the command as leader of a new session on the slave: a descriptor that pty_spawned()
- * reads (until exec, or for PTY_PATIENCE seconds) and closes, or -1 and *f.  env: more variables, each ending in
- * a NUL, an empty one last; or 0. */
-enum { PTY_PATIENCE = 10 };
-int pty_spawn(struct pty *p, const struct command *c, char *env, struct failure *f);
-struct failure pty_spawned(int report);
-/* When pty_comes(), after pty_spawn(): reads the first of what the report brings, the pty, opened in the
- * process's own devpts, or in ours where it has none; waits PTY_PATIENCE seconds at most.  A failure when the
- * command's process failed before.  It waits until pty_go() lets it go on; then pty_spawned(). */
-struct failure pty_arrived(struct pty *p, const struct winsize *size, int report);
-void pty_go(const struct pty *p, int report);
-/* Tries what execvp(3) would for this name, the directories of PATH in turn, until try() returns 0 or
- * an errno that is not about the place; which it returns. */
-int pty_find(const char *name, int (*try)(const char *path, const void *of), const void *of);
-/* The exit status for it: 127 not found, 126 not executable, 1 anything else. */
-int pty_fail_status(const struct failure *f, const struct command *c);
+/* Calls try() with the paths that execvp(3) would try for this name, in the order of PATH, until one returns 0 or an
+ * errno other than ENOENT, ENOTDIR and EACCES.  Returns that, else EACCES if one of them was it, else ENOENT. */
+int command_search(const char *name, int (*try)(const char *path, const void *of), const void *of);
+/* The exit status that a shell has for this failure: 127 not found, 126 not executable, 1 for all but the command. */
+int command_exit_status(const struct failure *f, const struct command *c);
+/* Returns the failure in words, for the person; valid until the next call. */
+const char *command_describe(const struct command *c, const struct failure *f);
+/* Dies with these words and command_exit_status(). */
+_Noreturn void command_die(const struct command *c, const struct failure *f);
+/* Dies when the command is not there or not executable; does nothing when jail_joins(). */
+void command_check(const struct command *c);
 
-/* ==== command.c: a server's command that is not there, or does not start ==== */
+/* ==== spawn.c: fork and exec of the command ==== */
 
-/* What is to be said about it. */
-void command_words(struct text *t, const struct command *c, const struct failure *f);
-/* Dies of it, with pty_fail_status(). */
-_Noreturn void command_failed(const struct command *c, const struct failure *f);
-/* Dies when it is not there; nothing is known with jail_joins(). */
-void command_find(const struct command *c);
+/* Seconds that a process which joins namespaces (-t) may take for each step. */
+enum { SPAWN_TIMEOUT = 10 };
 
-/* ==== inherit.c: what a server is given by whoever starts it ==== */
+/* Forks a process that becomes the leader of a new session on p's slave side and executes the command.  env: more
+ * variables, each ending in a NUL, an empty one last; or 0.  Sets p->pid and returns a descriptor, the report, on which
+ * spawn_result() reads how it went; or -1 and *f. */
+int spawn_begin(struct pty *p, const struct command *c, char *env, struct failure *f);
+/* With jail_joins(), after spawn_begin(): reads the pseudoterminal from the report, which the command's process opened
+ * in its own devpts; opens one of the server's where it has none.  Waits SPAWN_TIMEOUT at most.  Returns that process's
+ * failure or one of its own.  The process waits for spawn_continue(); after that spawn_result() is due. */
+struct failure spawn_receive_pty(struct pty *p, const struct winsize *size, int report);
+/* Gives the command's process its slave side, so that it goes on. */
+void spawn_continue(const struct pty *p, int report);
+/* Blocks until the command was executed or has failed, returns which, and closes the report. */
+struct failure spawn_result(int report);
 
-/* With "-" as ADDR among these words nothing is to be said on the connection, not even what is wrong with them:
- * 1 and 2, where they are the same, are the null device from here on. */
+/* ==== inherit.c: sockets that a server inherits from the process that starts it ==== */
+
+/* When ADDR is "-" among these words: makes descriptors 1 and 2 the null device where they are the inherited
+ * connection, so that no message of the server, not even one about wrong options, is sent to the client. */
 void inherit_silence(char **argv);
-/* The listening socket (ADDR_FD), or the connection on standard input (ADDR_STDIN), gets a non-blocking
- * descriptor of its own, a->port, 3 or higher (O_NONBLOCK is its giver's, too); or this dies.  What of 0-2
- * was the same is the null device from here on. */
+/* Duplicates the inherited listening socket (ADDR_FD) or the connection on standard input (ADDR_STDIN) to a descriptor
+ * of 3 or higher and stores that in a->port; dies when there is none.  It is non-blocking, which the inherited one then
+ * is as well, and close-on-exec.  Those of 0-2 that are the same socket become the null device. */
 void inherit_socket(struct addr *a);
-/* Closes what from 3 on was not taken. */
+/* Closes every descriptor from 3 on that inherit_socket() did not return. */
 void inherit_close_others(void);
-/* Takes NOTIFY_SOCKET out of the environment: the command has nothing to tell there. */
+/* Remembers NOTIFY_SOCKET and removes it from the environment: the command must not notify anybody in the server's
+ * name. */
 void inherit_notify(void);
-/* Says there that the server is ready (sd_notify(3)); waits at most 5 s, and warns when it does not work. */
+/* Sends READY=1 to NOTIFY_SOCKET, if there was one (sd_notify(3)); waits at most 5 s, and warns on failure. */
 void inherit_notify_ready(void);
 
-/* ==== terminal.c: a session's terminal, as its clients see it ==== */
+/* ==== session_terminal.c: a session's input, window size, signals and pace ==== */
 
 struct client;
 
 enum { SESSION_ENV = 65536 };
 
 enum session_state {
-	SESSION_NEW,
-	SESSION_OPENING, /* the command's process opens its terminal (-t), which has not arrived */
-	SESSION_RUNNING,
-	SESSION_DRAINING, /* the command was reaped */
-	SESSION_OVER,     /* and everything it wrote is in the ring */
+	SESSION_NEW,      /* not started */
+	SESSION_OPENING,  /* -t: the command's process opens its terminal */
+	SESSION_RUNNING,  /* the terminal is open, the command not reaped */
+	SESSION_DRAINING, /* the command was reaped; output is still read */
+	SESSION_OVER,     /* all output is in the ring; or the start failed */
 };
 
 struct session {
-	struct pty pty; /* its source is the session's; first member */
+	struct pty pty; /* first member; its source is the session's */
 	enum session_state state;
 	struct ring ring;
-	struct queue input; /* what the terminal did not take yet */
+	struct queue input; /* input that the terminal did not take yet */
 	struct client *clients;
 	const struct command *command;
-	char *env;      /* SESSION_ENV bytes of strings from the client, or 0 */
-	size_t env_len; /* more than SESSION_ENV: it sent more than fits */
+	char *env;      /* the client's variables, room for SESSION_ENV bytes; or 0 */
+	size_t env_len; /* SESSION_ENV + 1: the client sent more than fits */
 	const char *id; /* PTYBOX_SESSION of its command, so that a client can tell it; 0: none */
 	struct winsize size;
-	msec began, ended, kill_at, retry_at, read_at, coalesce_until;
-	uint64_t in_bytes; /* ever typed */
-	long drain;        /* bytes that may still be read once the command has ended */
-	int short_reads;   /* in a row */
-	int status;        /* of the command, once DRAINING */
-	char last_input;   /* the last byte of input */
-	char shared; /* ptyshim's: a late client gets what the ring has, and one that stalls is dropped */
+	msec began, ended;
+	msec kill_at;        /* HUP was sent; KILL follows at this time; or 0 */
+	msec retry_at;       /* the master is not read before, after an error */
+	msec read_at;        /* last read of the master */
+	msec coalesce_until; /* the master is not read before, which coalesces output */
+	uint64_t in_bytes;   /* input since the start */
+	long drain;          /* DRAINING: bytes that may still be read */
+	int short_reads;     /* in a row */
+	int status;          /* exit status of the command, from DRAINING on */
+	char last_input;     /* the last byte of input */
+	char shared; /* ptyshim's: late clients get a replay, and a client that takes nothing is dropped */
 	char takes_console; /* -c */
 	char restarts;      /* -R: clients stay when it is over */
-	char ring_used;     /* not shared: the ring has memory that it may give back */
-	char start_asked;   /* a client said something that starts the command */
+	char ring_used;     /* not shared: the ring has memory to release */
+	char start_asked;   /* the client sent something that starts the command */
 	char killed;        /* the command was sent KILL */
-	char collected;     /* a client got everything up to the end */
+	char collected;     /* a client received the output up to the end */
 };
 
-/* How many bytes of output may be read now: all of the ring while nobody is attached; up to the only
- * client's position; with several up to half a ring ahead of the foremost, so that the others may be as far
- * behind it. */
+/* Returns how many bytes of output may be read now: the whole ring while no client streams; with one client, up to that
+ * one's position; with several, until the foremost is half a ring behind, which leaves the others as much again. */
 size_t session_room(const struct session *s);
-/* Whether the command has output that waits for the clients. */
+/* Whether the command has output that is not read because of the clients. */
 int session_held(const struct session *s);
-/* Whether the terminal took all input up to this byte, so that there may be more from whoever typed it: a
- * client that fills the terminal waits, and the others are read all the same. */
-int session_takes_input(const struct session *s, uint64_t typed_to);
-/* Bytes a client typed, when session_takes_input(). */
+/* Whether input may be read from the client whose last byte ended at typed_end (a count of the session's input): the
+ * terminal has taken that byte, so that a client which fills the terminal waits without holding up the others. */
+int session_takes_input(const struct session *s, uint64_t typed_end);
+/* Writes n bytes of a client's input to the terminal, or queues them; to be called when session_takes_input(). */
 void session_input(struct session *s, const unsigned char *data, size_t n);
+/* Sets the window size, also of a terminal that is opened later. */
 void session_resize(struct session *s, const struct winsize *size);
+/* Signals the foreground process group while the command runs. */
 void session_signal(struct session *s, int sig);
 
 /* ==== console.c: /dev/console ==== */
 
-/* Before the command starts: what is written to /dev/console comes out of the master (TIOCCONS, ioctl_tty(2))
- * until that is closed. */
+/* Redirects what is written to /dev/console to this terminal, until its master is closed (TIOCCONS, ioctl_tty(2)).
+ * To be called before the command starts. */
 struct failure console_take(const struct pty *p);
 /* After output: a hangup of the terminal (vhangup(2), as login's) took the console away; it is taken again. */
 void console_keep(struct pty *p);
 /* Starts output that a client has stopped (^S, tcflow(3)), so that nobody waits who writes to the console. */
 void console_start(const struct pty *p);
 
-/* ==== client_output.c: what a client is told ==== */
+/* ==== client_output.c: what is sent to a client ==== */
 
-/* The connections to an address. */
-struct tally {
+/* Connections to one address since the start. */
+struct counters {
 	unsigned accepted, refused;
 };
 
 enum client_mode {
-	CLIENT_NEW,      /* its first bytes decide */
-	CLIENT_RAW,      /* bytes */
-	CLIENT_FRAMED,   /* packets, none of which has come */
-	CLIENT_PLAIN,    /* packets, as uWSGI's client sends them; output is bytes */
-	CLIENT_EXTENDED, /* packets both ways: it said HELLO */
+	CLIENT_NEW,      /* not known: the first bytes decide */
+	CLIENT_RAW,      /* bytes both ways */
+	CLIENT_FRAMED,   /* packets, none of which has been received */
+	CLIENT_PLAIN,    /* packets from the client, bytes to it: uWSGI's protocol */
+	CLIENT_EXTENDED, /* packets both ways: the client sent HELLO */
 };
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
@@ -308,262 +342,274 @@ struct client {
 	enum client_mode mode;
 	enum client_phase phase;
 	enum client_input_state input;
-	char wary;     /* CLIENT_NEW over TCP: closed when it begins like HTTP or TLS */
-	char watch;    /* input, sizes and signals do not count */
-	char tty;      /* -I's: the invoking terminal */
-	char resized;  /* sizes came in the packets that are being read */
-	char size_due; /* the terminal's size is to be told when the queue has room */
-	char replay;   /* REPLAYED is to be told at replay_end */
-	char failed;   /* out of memory, or its queue overflowed */
+	char rejects_http; /* CLIENT_NEW over TCP: dropped when it begins like HTTP or TLS */
+	char watch;        /* its input, sizes and signals are ignored */
+	char tty;          /* the invoking terminal (-I) */
+	char resized;      /* the packets that are being read had sizes */
+	char size_pending; /* the window size is to be sent when the queue has room */
+	char replaying;    /* REPLAYED is to be sent at replay_end */
+	char failed;       /* to be dropped: out of memory, or its queue overflowed */
 	unsigned char first_len,
-		first[FRAME_FIRST]; /* CLIENT_NEW: held until they decide the mode */
-	unsigned short rows, cols;  /* its own window; 0: not said */
-	int unsent;                 /* LINGERING: when last looked */
+		first[FRAME_FIRST]; /* CLIENT_NEW: bytes held until they decide the mode */
+	unsigned short rows, cols;  /* its own window; 0: not known */
+	int unsent;                 /* LINGERING: bytes under way, when last measured */
 	struct wire wire;
 	uint64_t pos; /* in the session's ring */
 	uint64_t replay_end;
 	uint64_t in_bytes, out_bytes, skipped;
-	uint64_t typed_to; /* position of its last byte in the session's input */
+	uint64_t typed_end; /* the session's in_bytes behind its last byte */
 	msec began;
-	msec first_at; /* when its first byte, later its first packet came */
-	msec typed_at;
-	msec read_at, spoke_at; /* last input of any kind; last unasked PONG */
-	msec since; /* it took something, or began to have something to take; 0: nothing is queued */
-	msec check_at; /* when to look whether it still exists, because it owes acknowledgements; 0: no need */
+	msec first_at;    /* its first byte was received; later: its first packet */
+	msec typed_at;    /* last input for the terminal */
+	msec read_at;     /* last input of any kind */
+	msec pinged_at;   /* last PING that the server sent unasked */
+	msec progress_at; /* output last moved, or began to be pending; 0: nothing is pending */
+	msec check_at;    /* next check of a peer that owes acknowledgements; 0: none is due */
 	msec checked_at;
-	msec look_at;        /* LINGERING */
-	unsigned long stamp; /* the higher, the later it typed or resized */
-	struct tally *tally; /* may be 0 */
-	const char *refusal; /* to be told as soon as its mode is known */
-	int refusal_status;
+	msec linger_at;            /* LINGERING: next measurement */
+	unsigned long activity;    /* the highest of all clients': typed or resized last */
+	struct counters *counters; /* of its address; may be 0 */
+	const char *refusal;       /* why it is refused, to be sent once its mode is known; or 0 */
 	char name[NET_TEXT];
 };
 
-/* Whether it speaks the extension, and gets packets. */
+/* Whether packets can be sent to it (CLIENT_EXTENDED). */
 int client_is_extended(const struct client *c);
-/* How many bytes wait for it, in the ring and behind that. */
+/* Bytes that wait to be sent to it, in the ring and in its queue. */
 size_t client_pending(const struct client *c);
-/* Writes what its socket takes now: whether anything moved, or -1 and errno. */
+/* Writes as much as the socket takes now: 1 if anything was written, 0 if not, or -1 and errno. */
 int client_write(struct client *c);
-/* A line for the person, from start to t->at: 0, or -1 when there is no room. */
+/* Queues a notice, the text from start to t->at: 0, or -1 without room or memory. */
 int client_notice(struct client *c, const struct text *t, const char *start);
-/* A notice to every client that understands one. */
-void client_tell(struct session *s, const char *words);
-/* Tells it the session's window; when much is queued already, size_due is set instead. */
-void client_tell_size(struct client *c);
+/* Queues a notice for every extended client of the session whose queue is at most half full. */
+void client_notice_all(struct session *s, const char *words);
+/* Queues the session's window size; sets size_pending instead while the queue is more than half full. */
+void client_send_size(struct client *c);
 
-/* ==== client_input.c: what a client says ==== */
+/* ==== client_input.c: what is received from a client ==== */
 
-/* Does what these bytes say; -1 when they violate the protocol, or are HTTP or TLS on a bare TCP address. */
+/* Handles n bytes; -1 when they violate the protocol, or are HTTP or TLS where rejects_http is set. */
 int client_input(struct client *c, const unsigned char *data, size_t n);
-/* No more bytes will come to tell its mode: a new one is raw. */
+/* Settles the mode of a client whose first bytes did not decide it, and from which no more are waited for: raw. */
 void client_input_settled(struct client *c);
-/* Gives the session the window of the client that last typed or resized, and tells all but `by`, whose
- * doing it is. */
+/* Gives the session the window size of the client that typed or resized last, and sends it to all others but `by` (may
+ * be 0), which caused the change. */
 void client_size_changed(struct session *s, const struct client *by);
-/* The client's window is now this, as if it had said so. */
+/* Sets the client's window size, as packets from it would. */
 void client_window(struct client *c, const struct winsize *size);
 
-/* ==== client_end.c: how a client leaves ==== */
+/* ==== client_end.c: how a client is closed ==== */
 
-/* What holds for all clients. */
+/* Settings that hold for all clients. */
 struct client_rules {
-	msec idle; /* 0: never */
+	msec idle; /* ms without typing until a client is closed; 0: never */
 	char watch, verbose;
 	char ending; /* the server ends: a client that takes nothing is waited for CLIENT_FLUSH ms */
 };
 
 extern struct client_rules client_rules;
-extern int client_count;              /* attached to a session */
-extern struct client *client_refused; /* those that are being refused, the oldest first */
-/* ms: it takes nothing at all, and the command or the end waits for it. */
-enum { CLIENT_STALL = 30000, CLIENT_FLUSH = 5000 };
+extern int client_count;              /* clients attached to a session */
+extern struct client *client_refused; /* clients that are being refused, the oldest first */
+enum {
+	CLIENT_STALL =
+		30000, /* ms without progress until a client that others wait for is dropped */
+	CLIENT_FLUSH = 5000,  /* ms of the same when the server ends */
+	CLIENT_CHECK = 30000, /* ms between checks of a peer that owes acknowledgements */
+};
 
-/* -v */
+/* With -v writes a line about this client to stderr. */
 void client_report(const struct client *c, const char *what);
-/* Closes it now. */
+/* Closes it now; what is queued is lost. */
 void client_drop(struct client *c, const char *why);
-/* client_write(), and what follows from that: when it stalls, is to be checked, is dropped. */
+/* Calls client_write(), drops the client on an error, and keeps progress_at and check_at. */
 void client_flush(struct client *c);
-/* Its last words, a notice and a status (not when it is -1), or one line of text; then it goes. */
+/* Detaches the client, sends it the reason (as a notice and, unless it is -1, an exit status; or as a line of text), and
+ * closes it when that is written. */
 void client_dismiss(struct client *c, const char *why, int status);
-/* Closes one that typed nothing for too long. */
+/* Closes a client that has typed nothing for too long. */
 void client_close_idle(struct client *c);
-/* Whether everything that there will be was written; then client_end() says EXIT and shuts our side. */
-int client_is_told_all(const struct client *c);
+/* Whether all output that there will ever be has been written to it, so that client_end() is due. */
+int client_is_drained(const struct client *c);
+/* Sends EXIT to an extended client; once that is written shuts the sending side down and lingers. */
 void client_end(struct client *c);
-/* From time to time while it lingers: what its socket has taken arrives if we wait, as long as that moves; what
- * does not move for LINGER ms is the kernel's to deliver. */
+/* Due at linger_at: drops a lingering client that does not close, or to which nothing has moved for a while: what its
+ * socket has taken is the kernel's to deliver. */
 void client_linger(struct client *c);
 
 /* ==== client.c: a connection to a session ==== */
 
-extern int client_alive; /* these and those that are still leaving */
+extern int client_alive; /* clients whose slot is in use: attached, refused or lingering */
 
-/* Attaches fd, which becomes the client's; it gets the ring from the oldest byte on. */
+/* Attaches a client with this descriptor, which it owns from here on; output starts at the ring's oldest byte. */
 struct client *client_open(int fd, struct session *s, const char *name, int mode);
-/* Makes a client that has just been opened keyed (wire_key()), and takes its first bytes. */
+/* Makes a client that has just been opened keyed (wire_key()), and handles the first bytes it sent. */
 void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len);
 /* Wipes the keys of all clients, in a child. */
 void client_forget(void);
-/* Tells fd why in one line, as a notice when it understands that (waits for its HELLO, 1 s at most), and closes it.
- * A few are at it at once; the oldest has to go. */
+/* Owns fd, sends the reason in the client's mode (waits 1 s at most for its HELLO), and closes it.  When too many are
+ * being refused the oldest is evicted. */
 struct client *client_refuse(int fd, const char *name, int mode, const char *why);
-/* The oldest client that is being refused is told now and closed; its descriptor is free from the next turn on.
- * 0: there was none. */
+/* Sends the oldest client that is being refused its reason now and closes it; its descriptor is free from the next turn
+ * on.  Returns 0 when there is none. */
 int client_evict(void);
-/* When a client that says nothing is served all the same. */
+/* Returns when a client that has sent nothing, or too little to decide its mode, is served all the same. */
 msec client_silent_at(const struct client *c);
-/* Gives new output to the clients that had all of it up to the position `before`. */
+/* Writes new output to the clients that had all of it up to the position `before`. */
 void client_feed(struct session *s, uint64_t before);
 
 /* ==== session.c: a pty, the command on it, one output ring ==== */
 
-/* Descriptors that starting one takes at most: master, slave, the report's two ends, and two to join (-t). */
+/* Descriptors that a start takes at most: master, slave side, the report's two ends, and two to join (-t). */
 enum { SESSION_FILES = 6 };
 
-/* Opens a pty and starts the command on it; f.err says whether, after exec. */
+/* Opens a pty and starts the command on it; blocks until it was executed or has failed. */
 struct failure session_start(struct session *s);
-/* The same without waiting for exec: *report is for session_told() when it is readable, or -1. */
+/* The same without blocking: *report is to be given to session_report() whenever it is readable; -1 on failure. */
 struct failure session_begin(struct session *s, int *report);
-/* 0: there is more to come.  1: the report is closed, and *f says whether the command was executed. */
-int session_told(struct session *s, int report, struct failure *f);
-/* The command's end as wait(2) told it. */
+/* Reads the report.  Returns 0 when more is to come, or 1: the report is closed, and *f is the result of the exec. */
+int session_report(struct session *s, int report, struct failure *f);
+/* Records the command's end, with its status from wait(2). */
 void session_exited(struct session *s, int wait_status);
-/* HUP to the command's group, KILL 5 s later. */
+/* Sends HUP to the command's process group, and KILL 5 s later. */
 void session_hangup(struct session *s);
-/* Whether there is no master: not yet, or no more. */
+/* Whether no master is open: none yet, or none any more. */
 int session_closed(const struct session *s);
-/* Puts whole lines among the command's output, on lines of their own: 0, or -1 when there is no room for
- * them now.  The other tells whether there is for SESSION_LINES bytes. */
-enum { SESSION_LINES = 2046 }; /* with a newline before it half of the smallest ring */
-int session_lines(struct session *s, const char *lines, size_t n);
-int session_has_room_for_lines(const struct session *s);
+/* Adds n bytes, whole lines, to the output, on lines of their own: 0, or -1 when there is no room now. */
+enum { SESSION_LINES = 2046 }; /* with a newline before them half of the smallest ring */
+int session_put_lines(struct session *s, const char *lines, size_t n);
+/* Whether SESSION_LINES bytes of lines have room now. */
+int session_lines_fit(const struct session *s);
 
 /* ==== kmsg.c: the kernel's log ==== */
 
-/* The kernel's log from its beginning on comes out of this session as well (kmsg; Linux 3.5, else
- * /proc/kmsg).  Without a log there is a warning. */
+/* Adds the kernel's log, from its beginning on, to this session's output (/dev/kmsg; /proc/kmsg before Linux 3.5).
+ * Warns when there is no log. */
 void kmsg_open(struct session *s);
 
 /* ==== stats.c: one JSON object ==== */
 
-/* Begins an answer to whoever asks on fd (now ours), when not stats_busy(); 0 without memory.  stats_end() ends it with
- * ]} and begins to send it.  Those who do not read theirs have 5 s, or less when there are several. */
+/* Begins an answer on fd, which it owns from here on; to be called when not stats_busy().  Returns the text to append
+ * to, or 0 without memory. */
 struct text *stats_begin(int fd);
+/* Ends the answer with ]} and begins to send it; a reader that takes longer than 5 s, or less when others wait, is
+ * closed. */
 void stats_end(void);
+/* Whether no answer can be begun: one is being made, or all slots are taken. */
 int stats_busy(void);
-/* After a fork: the asker is the parent's. */
+/* Closes the answers' descriptors in a forked child. */
 void stats_forget(void);
-void stats_str(struct text *t, const char *s); /* "s" */
-/* Begins the object; then its "sockets", each behind a comma but the first, and ] */
+/* Appends "s", with escapes (RFC 8259, 7). */
+void stats_str(struct text *t, const char *s);
+/* Appends the beginning of the object, up to the [ of its "sockets". */
 void stats_head(struct text *t, char *const *command, msec began);
-void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally);
-void stats_num(struct text *t, const char *name, uint64_t n);      /* ,"name":n */
-void stats_session(struct text *t, const struct session *session); /* {...} */
+/* Appends one of the sockets, with a comma before it unless it is the first. */
+void stats_socket(
+	struct text *t, const char *addr, const char *mode, const struct counters *counters);
+/* Appends ,"name":n */
+void stats_num(struct text *t, const char *name, uint64_t n);
+/* Appends the session as an object. */
+void stats_session(struct text *t, const struct session *session);
 
-/* ==== daemon.c: into the background, and the files that are left there ==== */
+/* ==== daemon.c: into the background, and the files that a server makes ==== */
 
-/* Forks; the caller returns from daemon_start() only in the child and exits itself when the child
- * says daemon_ready() (0, "Daemon PID is N") or ends (with its status). */
+/* Forks and returns only in the child.  The parent exits: with 0 and "Daemon PID is N" once the child has called
+ * daemon_ready(), or with the child's status when that ends before. */
 void daemon_start(void);
+/* Releases the parent: 0-2 become the null device (2 stays if keep_stderr), the working directory becomes /. */
 void daemon_ready(int keep_stderr);
-/* Where the process was started; the command begins there. */
+/* Returns the directory in which the server was started. */
 const char *daemon_home(void);
-/* Puts the pid file there in one step, complete, in the place of an earlier one if need be; or dies: anything but
- * a pid file of root's or the caller's own stays as it is. */
+/* Writes the pid file, complete from its first instant on, and replaces an earlier one; dies on failure, or when path is
+ * anything but a pid file of root's or of the caller's own. */
 void daemon_pid_file(const char *path);
-/* path, which is this file now, is removed by daemon_remove(), which die() calls too; not when it is another file
- * by then.  socket: daemon_remove_sockets() is enough. */
+/* Registers path, which is this file now, to be removed by daemon_remove(), which die() calls too; a file that has
+ * replaced it is left alone.  socket: daemon_remove_sockets() removes it too.  The caller owns path, which must stay. */
 void daemon_owns(const char *path, const struct file_id *id, int socket);
+/* Removes all registered files. */
 void daemon_remove(void);
-/* The sockets alone: the pid file is there as long as the process. */
+/* Removes the registered sockets only: the pid file exists as long as the process. */
 void daemon_remove_sockets(void);
-/* After a fork: the files are the parent's. */
+/* Forgets the registered files in a forked child: they are the parent's to remove. */
 void daemon_disown(void);
 
-/* ==== listener.c: a server's addresses, and who is let in at them ==== */
+/* ==== listener.c: a server's addresses and the connections it accepts ==== */
 
 enum { SERVER_ADDRS = 16 };
 
 struct server {
 	struct command command;
-	struct winsize size;
-	struct tally *tallies; /* one an address; processes that share sockets share them */
-	int (*sessions)(void); /* what -n counts; 0: clients */
-	long max;              /* -n; 0: none */
+	struct winsize size;       /* -s */
+	struct counters *counters; /* one for each address, in memory that all workers share */
+	const int *session_count; /* what -n limits, in memory that all workers share; 0: clients */
+	long max;                 /* -n; 0: no limit */
 	msec began;
 	mode_t socket_mode;     /* -m */
 	char session[32];       /* PTYBOX_SESSION in the command's environment */
-	char keyed;             /* -k: TCP is */
+	char keyed;             /* -k: clients over TCP authenticate */
 	char open_to_all;       /* unkeyed TCP beyond loopback listens */
-	char sized;             /* by -s */
-	char single_connection; /* its only connection was there before it was: "-" */
-	char foreground;
-	int unbegun;    /* sessions that have a client, but not their descriptors yet */
-	char listening; /* until server_unlisten() */
-	char paused;    /* takes no more clients now */
+	char sized;             /* -s was given */
+	char single_connection; /* ADDR is "-": an inherited connection is the only one */
+	char foreground;        /* -F */
+	int unstarted;          /* sessions that have a client, but not their descriptors yet */
+	char listening;         /* from listeners_open() to listeners_close() */
+	char paused;            /* no clients are accepted now */
 };
 
 extern struct server server;
 
-/* A mode of an address: whoever connects gets statistics. */
+/* The mode of an address that answers with statistics. */
 enum { LISTENER_STATS = -1 };
-/* Descriptors that are kept for clients that are refused. */
+/* Descriptors that are kept free for clients that are refused. */
 enum { LISTENER_FILES = 4 };
 
-/* One more address, for clients that begin in this mode, or dies. */
+/* Adds an address, whose clients begin in this mode; dies when it is none, or one too many. */
 void listener_add(const char *text, int mode);
-/* The text of the first one that is for clients; 0: none. */
+/* Returns the text of the first address that is for clients, or 0. */
 const char *listener_first(void);
-/* The sockets listen, or it dies; accepted() will take a client that is let in. */
+/* Opens the listening sockets, or dies; accepted() will open a client on each connection that is let in. */
 void listeners_open(struct client *(*accepted)(int fd, const char *name, int mode));
-/* Accepts: clients, if told so; and askers for statistics, for whom stats() adds the sessions (in
- * JSON, between commas) and calls stats_end(), then or later; 0: none. */
+/* Begins to accept: clients, if wanted; and requests for statistics unless stats is 0, which then appends the sessions
+ * (objects with commas between) and calls stats_end(), at once or later. */
 void listeners_accept(int clients, void (*stats)(struct text *t));
-/* No new connections; socket files removed. */
+/* Closes the listening sockets and removes their files. */
 void listeners_close(void);
 
 /* ==== server.c: what both servers do ==== */
 
-/* Before all else, with the applet's words and option letters: a server that will join a process (-t) goes on
- * as a sealed copy of itself. */
+/* Called before all else, with the applet's arguments and option letters: with -t calls seal_self(). */
 void server_seal(char **argv, const char *options);
-/* Takes a shared option; 0 when it is none. */
+/* Takes an option that both servers have and returns 1; returns 0 for any other. */
 int server_option(const struct opt *o, int letter);
-/* The bare ADDR and COMMAND behind the options; then the sockets listen, or it dies. */
+/* Takes the bare ADDR and COMMAND behind the options, and calls listeners_open(); dies on failure. */
 void server_listen(struct opt *o, struct client *(*accepted)(int fd, const char *name, int mode));
-/* Daemonizes unless -F; pid file; from here on signals wait. */
+/* Becomes a daemon unless -F, writes the pid file, and blocks the signals for server_signals(). */
 void server_start(void);
-/* Takes the signals: those that end a server, children's ends, others (may be 0). */
+/* Receives signals in the loop: end() for those that end a server, reaped() for each child that ended, other() (may be 0)
+ * for the rest. */
 void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)(int));
-/* All runs: releases the caller. */
+/* Called when everything runs: releases the process that started the server (daemon_ready(), NOTIFY_SOCKET). */
 void server_ready(void);
-/* No new connections; socket files and pid file removed: nothing of the server is left but the caller. */
+/* Closes the listening sockets, removes their files and the pid file. */
 void server_end(void);
 
 /* ==== router_session.c: a session for every client ==== */
 
 enum { ROUTER_SESSIONS_MAX = 24 };
 
-/* How many sessions there are, which is counted here. */
-struct router_load {
-	int *total; /* of all workers, in memory that they share */
-	int *own;   /* of this one */
-	int most;   /* that it takes; then it pauses accepting */
-};
-
-void router_sessions_init(const struct router_load *l);
-/* Takes a connection, which gets a session of its own; for server_listen(). */
+/* The counts that are kept here, in memory that all workers share: total of all of them, own of this one, which pauses
+ * accepting at `most`. */
+void router_sessions_init(int *total, int *own, int most);
+/* Opens a client on this connection, which it owns, with a session of its own; for server_listen(). */
 struct client *router_session_open(int fd, const char *name, int mode);
-/* When something is to be done about one of them; does it for all that are due. */
+/* Returns when router_sessions_serve() is due. */
 msec router_sessions_due(void);
+/* Starts, hangs up and frees the sessions for which that is due. */
 void router_sessions_serve(void);
-/* Hangs up every session; one that has not begun is called off. */
+/* Hangs up every session, and dismisses the clients of those that have not started. */
 void router_sessions_hangup(void);
-/* Whichever session's command this was: its end as wait(2) told it. */
+/* Records the end of a session's command, with its status from wait(2); does nothing for any other process. */
 void router_sessions_reaped(pid_t pid, int wait_status);
-/* A JSON object for each, with a comma before it but behind a [, as far as there is room. */
+/* Appends a JSON object for each session as far as there is room, with a comma before it unless it stands behind a [. */
 void router_sessions_stats(struct text *t);
 
 #endif

@@ -1,7 +1,7 @@
 /* session.c: a pty, the command on it, and one output ring.
  *
- *	command <-> slave | master -> ring  -> client positions
- *	                  | master <- input <- what clients type
+ *	command <-> slave side | master -> ring  -> client positions
+ *	                       | master <- input <- clients
  *
  *	NEW --session_begin()--> RUNNING --the command was reaped--> DRAINING --the master is empty--> OVER
  *	          |                 ^  ^                                ^                               |
@@ -9,9 +9,11 @@
  *	          +----> OPENING ---+-----------------------------------+
  *	                 the command's process opens the terminal
  *
- * A session is over when its command has ended and the master has nothing more to read; output of a
- * background process that goes on writing counts for at most DRAIN bytes (more than a terminal ever
- * buffers).
+ * A session is over when its command has ended and the master has nothing more to read.  A background process that goes on
+ * writing delays that by at most DRAIN bytes, which is more than a terminal ever buffers.
+ *
+ * A command that writes in small pieces costs a read each.  So after SHORT_READS short reads in quick succession the master
+ * is read only once in COALESCE ms, until a client types.
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,13 +22,13 @@
 
 enum {
 	DRAIN = 128 * 1024,
-	SHORT_READS = 8,   /* in a row, before output is coalesced */
-	COALESCE = 1,      /* ms */
-	READS = 16,        /* a turn: then the other sources */
-	SHORT = 1024,      /* a read this short has probably emptied the master */
-	KILL_AFTER = 5000, /* ms from HUP to KILL */
-	COOL = 1000,       /* ms without output after which an empty ring gives its memory back */
-	RETRY = 100,       /* ms after an error of a master whose command lives */
+	SHORT_READS = 8,      /* in a row, before output is coalesced */
+	COALESCE = 1,         /* ms between reads that coalesce output */
+	READS = 16,           /* reads of the master in one turn of the loop */
+	SHORT = 1024,         /* bytes: a shorter read has probably emptied the master */
+	KILL_AFTER = 5000,    /* ms from HUP to KILL */
+	RELEASE_AFTER = 1000, /* ms without output until an empty ring's memory is released */
+	RETRY = 100,          /* ms after an error of the master while the command runs */
 };
 
 static struct session *of(struct source *src)
@@ -34,7 +36,7 @@ static struct session *of(struct source *src)
 	return (struct session *)src;
 }
 
-static void over(struct session *s)
+static void end(struct session *s)
 {
 	s->state = SESSION_OVER;
 	s->ended = loop_now;
@@ -44,7 +46,7 @@ static void over(struct session *s)
 	loop_close(&s->pty.src);
 }
 
-/* Reads into the ring what there is, at most READS times; the last read's result. */
+/* Reads the master into the ring, at most *left bytes in READS reads, and lowers *left.  Returns the last read's result. */
 static ssize_t read_master(struct session *s, size_t *left)
 {
 	ssize_t got = 0;
@@ -64,7 +66,7 @@ static ssize_t read_master(struct session *s, size_t *left)
 	return got;
 }
 
-/* Reads output and gives it to every client that had all of it until now. */
+/* Reads output, and writes it to every client that had received all before it. */
 static void output(struct session *s)
 {
 	uint64_t before = s->ring.head;
@@ -73,7 +75,7 @@ static void output(struct session *s)
 	int is_short;
 
 	if (!s->shared && left == s->ring.size)
-		ring_rewind(&s->ring); /* everything was taken: a busy session keeps to few pages */
+		ring_rewind(&s->ring); /* every byte was sent: a busy session uses few pages */
 	got = read_master(s, &left);
 	if (CFG_CONSOLE && s->takes_console && s->state == SESSION_RUNNING)
 		console_keep(&s->pty);
@@ -87,15 +89,15 @@ static void output(struct session *s)
 	s->read_at = loop_now;
 	s->ring_used = !s->shared;
 	if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0))
-		over(s);
+		end(s);
 	else if (got < 0)
 		s->retry_at = loop_now + RETRY;
 }
 
-/* When the memory of a ring whose bytes were all taken goes back. */
+/* When the memory of a ring whose bytes were all sent is to be released. */
 static msec release_at(const struct session *s)
 {
-	return s->ring_used && session_room(s) == s->ring.size ? s->read_at + COOL : NEVER;
+	return s->ring_used && session_room(s) == s->ring.size ? s->read_at + RELEASE_AFTER : NEVER;
 }
 
 static unsigned want(struct source *src, msec *due)
@@ -105,7 +107,7 @@ static unsigned want(struct source *src, msec *due)
 
 	if (s->kill_at)
 		due_at(due, s->kill_at);
-	if (src->fd < 0) { /* the terminal has not arrived, or never will */
+	if (src->fd < 0) { /* -t: not open yet, or the command's process ended before that */
 		if (s->state == SESSION_DRAINING)
 			due_at(due, loop_now);
 		return 0;
@@ -121,20 +123,20 @@ static unsigned want(struct source *src, msec *due)
 		due_at(due, s->coalesce_until);
 		return wants;
 	}
+	/* an empty master never becomes readable, and is only found empty by reading it */
 	if (s->state == SESSION_DRAINING)
-		due_at(due,
-			loop_now); /* the master may be empty, and then nothing makes it readable */
+		due_at(due, loop_now);
 	return wants | LOOP_READ;
 }
 
-/* The command is another user's by now (su), and may not be killed by us; or KILL did not end it, because a file
- * system that hangs holds it, or because somebody traces it and does not wait for it (ptrace(2)).  Without a
- * master the kernel hangs it up.  A ptyshim ends in any case. */
+/* Ends the session of a command that the server cannot kill: it runs as another user by now (su), a file system that
+ * hangs holds it, or somebody traces it and does not wait for it (ptrace(2)).  When the master is closed, the kernel
+ * hangs the terminal up.  A ptyshim needs none of this, because it exits. */
 static void abandon(struct session *s)
 {
 	s->status = 128 + SIGKILL;
 	s->pty.pid = 0;
-	over(s);
+	end(s);
 }
 
 static void ready(struct source *src, unsigned what)
@@ -158,13 +160,14 @@ static void ready(struct source *src, unsigned what)
 	}
 }
 
-/* A terminal of our own devpts, or the one that has arrived from the command's process. */
+/* Opens a terminal of the server's devpts; or, with a report (not -1), receives the one that the command's process
+ * opened. */
 static struct failure open_pty(struct session *s, int report)
 {
 	struct failure f = {0};
 
 	if (report >= 0)
-		f = pty_arrived(&s->pty, &s->size, report);
+		f = spawn_receive_pty(&s->pty, &s->size, report);
 	else if (pty_open(&s->pty, &s->size))
 		f = (struct failure){pty_what, errno};
 	if (!f.err && CFG_CONSOLE && s->takes_console)
@@ -183,35 +186,35 @@ struct failure session_begin(struct session *s, int *report)
 	s->state = SESSION_OVER;
 	if (s->env && s->env_len > SESSION_ENV)
 		return (struct failure){"environment", E2BIG};
-	if (!pty_comes())
+	if (!jail_joins())
 		f = open_pty(s, -1);
 	if (f.err)
 		return f;
-	*report = pty_spawn(&s->pty, s->command, s->env, &f);
+	*report = spawn_begin(&s->pty, s->command, s->env, &f);
 	if (*report < 0) {
 		pty_close(&s->pty);
 		return f;
 	}
-	s->state = pty_comes() ? SESSION_OPENING : SESSION_RUNNING;
+	s->state = jail_joins() ? SESSION_OPENING : SESSION_RUNNING;
 	s->drain = s->kill_at = s->retry_at = s->coalesce_until = s->killed = 0;
 	s->pty.src = (struct source){.fd = s->pty.src.fd, .want = want, .ready = ready};
 	loop_add(&s->pty.src);
 	return f;
 }
 
-int session_told(struct session *s, int report, struct failure *f)
+int session_report(struct session *s, int report, struct failure *f)
 {
 	if (!CFG_JAIL || s->state != SESSION_OPENING) {
-		*f = pty_spawned(report);
+		*f = spawn_result(report);
 		return 1;
 	}
 	*f = open_pty(s, report);
-	if (f->err) { /* the command's process ends by itself, or when the report is closed */
+	if (f->err) { /* the command's process has ended, or ends when the report is closed */
 		close(report);
 		return 1;
 	}
 	s->state = SESSION_RUNNING;
-	pty_go(&s->pty, report);
+	spawn_continue(&s->pty, report);
 	return 0;
 }
 
@@ -220,9 +223,10 @@ struct failure session_start(struct session *s)
 	int report;
 	struct failure f = session_begin(s, &report);
 
-	while (!f.err && !session_told(s, report, &f))
+	while (!f.err && !session_report(s, report, &f))
 		;
-	if (f.err && s->pty.pid > 0) /* it ends by itself, unless the container's files hold it */
+	/* a process that failed ends, unless it is blocked in a file system of the container's */
+	if (f.err && s->pty.pid > 0)
 		kill(s->pty.pid, SIGKILL);
 	return f;
 }
@@ -250,12 +254,12 @@ int session_closed(const struct session *s)
 	return !s->pty.src.linked;
 }
 
-int session_has_room_for_lines(const struct session *s)
+int session_lines_fit(const struct session *s)
 {
 	return session_room(s) >= SESSION_LINES + 2;
 }
 
-int session_lines(struct session *s, const char *lines, size_t n)
+int session_put_lines(struct session *s, const char *lines, size_t n)
 {
 	uint64_t before = s->ring.head;
 

@@ -1,7 +1,8 @@
-/* stats.c: what -S answers: one JSON object (RFC 8259) about a server.
+/* stats.c: the answer to a connection at -S: one JSON object (RFC 8259) about the server.
  *
- * The text is made in a large mapped buffer, of which only the used pages exist, and written to its asker while the
- * next ones get theirs.  A few may be slow to read, as long as nobody else needs their places.
+ * The text is built in a mapped buffer of SIZE bytes, of which only the used pages exist, and then written to the
+ * connection while the next answer may be built.  ANSWERS answers can be under way; a slow reader has TIMEOUT, and only
+ * TIMEOUT_BUSY when no other slot is free.
  *
  * config STATS y statistics (-S)
  */
@@ -12,23 +13,22 @@
 
 enum {
 	SIZE = 4 << 20,
-	ASKERS = 4,
-	PATIENCE = 5000, /* ms, */
-	HURRY = 100,     /* or when there is no place for the next one */
+	ANSWERS = 4,
+	TIMEOUT = 5000,     /* ms for the reader, */
+	TIMEOUT_BUSY = 100, /* or when no other slot is free */
 };
 
-/* An answer, and who waits for it. */
-static struct asker {
-	struct source src; /* first member */
-	char *start, *at, *end;
+static struct answer {
+	struct source src;      /* first member */
+	char *start, *at, *end; /* start is 0: the slot is free; at: the next byte to be written */
 	msec began;
-} askers[ASKERS];
+} answers[ANSWERS];
 
 static struct text text;
-static struct asker *current; /* whose text is being made */
+static struct answer *current; /* the one that is being built, or 0 */
 
-/* What is no character for a terminal is escaped: whoever asks with nc reads it on one.  A byte that is no
- * UTF-8 becomes the character of that number, as C1 in UTF-8 (its first byte is C2) is one. */
+/* Control characters are escaped, C1 too, because the answer may be read on a terminal.  A byte that is not UTF-8 becomes
+ * the escape of the character with that number; so does C1 as UTF-8, whose second byte that number is. */
 void stats_str(struct text *t, const char *s)
 {
 	const char *end = s + strlen(s);
@@ -79,19 +79,20 @@ void stats_head(struct text *t, char *const *command, msec began)
 	text_str(t, "],\"sockets\":[");
 }
 
-void stats_socket(struct text *t, const char *addr, const char *mode, const struct tally *tally)
+void stats_socket(
+	struct text *t, const char *addr, const char *mode, const struct counters *counters)
 {
 	text_str(t, t->at[-1] == '[' ? "" : ",");
 	text_str(t, "{\"addr\":");
 	stats_str(t, addr);
 	text_str(t, ",\"mode\":");
 	stats_str(t, mode);
-	stats_num(t, "accepted", tally->accepted);
-	stats_num(t, "refused", tally->refused);
+	stats_num(t, "accepted", counters->accepted);
+	stats_num(t, "refused", counters->refused);
 	text_str(t, "}");
 }
 
-static void one_client(struct text *t, const struct client *c)
+static void stats_client(struct text *t, const struct client *c)
 {
 	static const char *const modes[] = {"new", "raw", "framed", "framed", "extended"};
 
@@ -126,49 +127,49 @@ void stats_session(struct text *t, const struct session *s)
 	stats_num(t, "out", s->ring.head);
 	text_str(t, ",\"clients\":[");
 	for (const struct client *c = s->clients; c; c = c->next) {
-		one_client(t, c);
+		stats_client(t, c);
 		text_str(t, c->next ? "," : "");
 	}
 	text_str(t, "]}");
 }
 
-/* ---- the asker ---- */
+/* ---- sending ---- */
 
-static struct asker *free_place(void)
+static struct answer *free_slot(void)
 {
-	for (struct asker *a = askers; a < askers + ASKERS; a++)
+	for (struct answer *a = answers; a < answers + ANSWERS; a++)
 		if (!a->start)
 			return a;
 	return 0;
 }
 
-static msec late_at(const struct asker *a)
+static msec timeout_at(const struct answer *a)
 {
-	return a->began + (free_place() ? PATIENCE : HURRY);
+	return a->began + (free_slot() ? TIMEOUT : TIMEOUT_BUSY);
 }
 
 static unsigned want(struct source *src, msec *due)
 {
-	due_at(due, late_at((struct asker *)src));
+	due_at(due, timeout_at((struct answer *)src));
 	return LOOP_WRITE;
 }
 
 static void ready(struct source *src, unsigned what)
 {
-	struct asker *a = (struct asker *)src;
+	struct answer *a = (struct answer *)src;
 	ssize_t n = 0;
 
 	if (what & LOOP_WRITE)
 		n = io_write(src->fd, a->at, a->end - a->at);
 	if (n > 0)
 		a->at += n;
-	if (n < 0 || a->at == a->end || loop_now >= late_at(a))
+	if (n < 0 || a->at == a->end || loop_now >= timeout_at(a))
 		loop_close(src);
 }
 
 static void freed(struct source *src)
 {
-	struct asker *a = (struct asker *)src;
+	struct answer *a = (struct answer *)src;
 
 	munmap(a->start, SIZE);
 	a->start = 0;
@@ -176,25 +177,25 @@ static void freed(struct source *src)
 
 void stats_forget(void)
 {
-	for (struct asker *a = askers; a < askers + ASKERS; a++)
+	for (struct answer *a = answers; a < answers + ANSWERS; a++)
 		if (a->start)
 			close(a->src.fd);
 }
 
 int stats_busy(void)
 {
-	return current || !free_place();
+	return current || !free_slot();
 }
 
 struct text *stats_begin(int fd)
 {
-	struct asker *a = free_place();
+	struct answer *a = free_slot();
 
 	a->start = mmap(0, SIZE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->start == MAP_FAILED) {
 		a->start = 0;
-		close(fd);
+		io_close(fd);
 		return 0;
 	}
 	a->src = (struct source){.fd = fd, .want = want, .ready = ready, .freed = freed};

@@ -1,8 +1,10 @@
-/* users.c: as whom the command runs (-u), from /etc/passwd and /etc/group.
+/* users.c: the user that the command runs as (-u), from /etc/passwd and /etc/group.
  *
- * The tables are read here because libc's way costs 22 KB (allocation, stdio, nscd).  They are looked at
- * as they lie in the page cache, so neither a line nor a file is too long; a line that makes no sense is
- * for others.  A name counts before a number that looks the same (chown(1) does it so).
+ *	-u USER[:GROUP] -> users_lookup(): passwd(5), group(5) -> ids, groups, HOME ... -> users_switch() in the child
+ *
+ * The files are read here because libc's functions cost 22 KB (allocation, stdio, nscd).  They are mapped, so there is no
+ * limit to a line or a file; malformed lines are ignored.  A name is looked up before a number of the same digits, as
+ * chown(1) does it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +28,11 @@ static char is_set;
 static uid_t uid;
 static gid_t gid, *groups; /* room for GROUPS, mapped */
 static int group_count;
-static struct field name; /* as /etc/passwd has it */
+static struct field name; /* in the mapped /etc/passwd; empty for a number without an entry */
 static char *environment[USERS_ENV];
 
-/* Every line of a colon-separated file, cut into fields, until each() returns 1.  The file stays mapped when it
- * does. */
+/* Calls each() for every line of a colon-separated file, cut into fields, until it returns 1; returns whether it did.  The
+ * file then stays mapped, for the fields that are kept. */
 static int scan(const char *path, int (*each)(const struct field *f, const struct field *key),
 	const struct field *key)
 {
@@ -160,7 +162,7 @@ static int group_of_member(const struct field *f, const struct field *user)
 	return 0;
 }
 
-void users_set(const char *spec)
+void users_lookup(const char *spec)
 {
 	struct field user = {spec, strchrnul(spec, ':') - spec}, group = {0}, none = {0};
 	unsigned long n;
@@ -178,8 +180,8 @@ void users_set(const char *spec)
 		!scan("/etc/passwd", user_by_number, &user)) {
 		if (!is_number(&user, &n))
 			die(1, "-u ", spec, ": no such user");
-		uid = gid = n;                        /* not group 0, whatever the table lacks */
-		set_environment(&user, &none, &none); /* nor root's home */
+		uid = gid = n; /* a user without an entry gets neither group 0 nor root's home */
+		set_environment(&user, &none, &none);
 	}
 	if (group.at && is_number(&group, &n))
 		gid = n;
@@ -191,7 +193,7 @@ void users_set(const char *spec)
 	is_set = 1;
 }
 
-int users_wanted(uid_t *u, gid_t *g)
+int users_target(uid_t *u, gid_t *g)
 {
 	if (!is_set)
 		return 0;
@@ -205,21 +207,21 @@ char **users_env(void)
 	return environment;
 }
 
-const char *users_ids(uid_t u, gid_t g)
+const char *users_setids(uid_t u, gid_t g)
 {
 	if (syscall(SETGID, g))
 		return "setgid";
 	return syscall(SETUID, u) ? "setuid" : 0;
 }
 
-/* A change of user takes the capabilities of root alone: ambient ones of another caller would be the command's
- * too, and with CAP_SETUID it could become anybody (capabilities(7); Linux 4.3). */
+/* A change of user takes only root's capabilities away: the ambient ones of another caller would be the command's too,
+ * and with CAP_SETUID it could become anybody (capabilities(7); Linux 4.3). */
 static void drop_ambient(void)
 {
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
-const char *users_become(void)
+const char *users_switch(void)
 {
 	if (!is_set)
 		return 0;
@@ -229,5 +231,5 @@ const char *users_become(void)
 	if (syscall(SETGROUPS, group_count, groups) &&
 		!(errno == EPERM && (uid == geteuid() || join_changed_user())))
 		return "setgroups";
-	return users_ids(uid, gid);
+	return users_setids(uid, gid);
 }

@@ -97,7 +97,9 @@ static void open_peer(struct peer *p, int mode, int host, size_t cap, size_t hun
 	stream_reset(&p->said, STREAM);
 	stream_reset(&p->link.up, STREAM / 2);
 	stream_reset(&p->link.down, cap);
-	p->link.closed = p->link.gone = p->link.reset = 0;
+	p->link.closed = p->link.gone = p->link.reset = p->link.ending = p->link.cut = 0;
+	p->link.sent = 0;
+	p->link.tcp = mode == CLIENT_NEW && host & 1;
 	p->judge.mode = mode == KEYED ? CLIENT_FRAMED : mode > KEYED ? CLIENT_NEW : mode;
 	p->ear.at = -1;
 	p->lock.stage = BANNER;
@@ -108,7 +110,7 @@ static void open_peer(struct peer *p, int mode, int host, size_t cap, size_t hun
 	p->typed = (p - peers) * 21;
 	p->used = p->waits = 1;
 	p->framed = p->hello = 0;
-	p->attached = p->turned = p->expendable = 0;
+	p->attached = p->turned = p->told = p->barred = p->expendable = 0;
 	p->link.user = mode == OTHER_USER ? geteuid() + 1 : geteuid();
 	p->excused = mode > KEYED || client_rules.idle;
 	p->took = now;
@@ -142,7 +144,7 @@ static void check_end(const struct peer *p)
 {
 	if (p->excused || !p->attached)
 		return;
-	assert(session.over && has_all(p));
+	assert(session.state == SESSION_OVER && has_all(p));
 	assert(p->ear.exited == (p->judge.extended && p->ear.framed));
 }
 
@@ -150,40 +152,63 @@ static void check_end(const struct peer *p)
 
 static int shakes(const struct peer *p)
 {
-	return p->used && p->mode == KEYED && !p->waits && !p->attached && !p->link.closed;
+	return p->used && p->mode == KEYED && !p->waits && !p->attached && !p->turned &&
+	       !p->link.ending && !p->link.down.shut;
 }
 
-/* This many are pending from that address. */
-static int pending_of(int host)
+/* Its hello was answered: it has the key. */
+static int has_key(const struct peer *p)
+{
+	return p->link.sent >= NOISE_BANNER + NOISE_HELLO;
+}
+
+static int pending(void)
 {
 	int n = 0;
 
 	for (const struct peer *p = peers; p < peers + PEERS; p++)
-		n += shakes(p) && p->host == host;
+		n += shakes(p);
 	return n;
 }
 
-/* One more came to a keyed port.  When too many are pending one of the address that has most may be called off (the
- * newest counted or not), and nobody else. */
-static void mark_expendable(void)
+/* This many that have not shown a key are pending from its address, or it has. */
+static int crowd(const struct peer *of)
 {
-	int all = 0, most = 0;
+	int n = 0;
 
-	for (int host = 0; host < HOSTS; host++) {
-		all += pending_of(host);
-		most = pending_of(host) > most ? pending_of(host) : most;
-	}
-	for (struct peer *p = peers; p < peers + PEERS && all > PENDING; p++)
-		p->expendable |= shakes(p) && pending_of(p->host) >= most - 1;
+	for (const struct peer *p = peers; p < peers + PEERS; p++)
+		n += shakes(p) && !has_key(p) && p->host == of->host;
+	return has_key(of) ? 0 : n;
 }
 
-/* Whoever does nothing wrong has his ten seconds; a proof that a full server turns down is its own affair. */
+/* One more came than may be pending.  One of the address that has most may be called off, and not the newest;
+ * nobody else. */
+static void mark_expendable(const struct peer *newest)
+{
+	int most = 0;
+
+	for (const struct peer *p = peers; p < peers + PEERS; p++)
+		if (p != newest && shakes(p) && crowd(p) > most)
+			most = crowd(p);
+	for (struct peer *p = peers; p < peers + PEERS; p++)
+		p->expendable |= p != newest && shakes(p) && crowd(p) == most;
+}
+
+/* Whoever does nothing wrong has his ten seconds, or is told that the server was too busy. */
 static void check_shake(const struct peer *p)
 {
-	if (p->mode != KEYED || p->attached || p->excused || p->expendable || p->turned ||
-		server.max)
+	if (p->mode != KEYED || p->attached || p->excused || p->turned || p->link.cut)
 		return;
-	assert(now - p->accepted >= PATIENCE);
+	if (p->expendable && now - p->accepted < PATIENCE)
+		assert(p->told);
+	else
+		assert(now - p->accepted >= PATIENCE);
+}
+
+/* Who is turned away is told so. */
+static void check_told(const struct peer *p)
+{
+	assert(!p->turned || p->told || p->excused || p->link.cut);
 }
 
 /* ---- what peers receive ---- */
@@ -196,6 +221,9 @@ static void eat(struct peer *p)
 	while ((n = stream_take(&p->link.down, bite, p->hunger < 4096 ? p->hunger : 4096))) {
 		p->hunger -= p->hunger < GREEDY ? n : 0;
 		p->took = now;
+		p->told |= p->turned;
+		if (p->barred)
+			continue;
 		if (p->mode == KEYED)
 			lock_hears(p, bite, n);
 		else
@@ -203,27 +231,35 @@ static void eat(struct peer *p)
 	}
 	if (!p->link.down.len && p->link.down.shut && !p->link.gone) {
 		check_shake(p);
+		check_told(p);
 		check_end(p);
 		leave(p);
 	}
 }
 
-/* At the beginning of a turn: who may not connect has been told so, and is gone. */
-static void check_refused(const struct peer *p)
+/* At the beginning of a turn: who may not connect has been told so, and is gone; of those who are told that there
+ * is no room only a few are still there. */
+static void check_refused(void)
 {
-	if (!p->used || p->waits)
-		return;
-	assert(p->mode <= KEYED || p->link.closed);
-	assert(p->mode >= KEYED || p->attached || p->turned);
+	int leaving = 0;
+
+	for (const struct peer *p = peers; p < peers + PEERS; p++) {
+		if (!p->used || p->waits)
+			continue;
+		assert(p->mode <= KEYED || p->link.closed);
+		assert(p->mode >= KEYED || p->attached || p->turned);
+		leaving += p->turned && !p->link.closed;
+	}
+	assert(leaving <= LEAVING);
 }
 
 static void refresh(struct peer *p)
 {
-	p->expendable |= fault.left > 0; /* a banner that is not written whole ends a handshake */
+	p->link.cut |= fault.left > 0; /* a banner that is not written whole ends a handshake */
 	if (!p->waits && p->link.closed)
 		p->used = router || !p->link.gone; /* one client a session */
 	if (!p->link.down.len)
 		p->took = now;
-	if (now - p->took > STALLS || (client_of(p) && client_of(p)->broken))
+	if (now - p->took > STALLS || (client_of(p) && client_of(p)->failed))
 		p->excused = 1;
 }

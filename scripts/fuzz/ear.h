@@ -89,13 +89,14 @@ static void before_write(struct link *l)
 	struct peer *p = (struct peer *)l;
 	const struct client *c = client_of(p);
 
-	if (!c || !c->talks || c->ending || (c->wire.keyed && !c->wire.framed))
+	assert(!p->judge.foreign);
+	if (!c || c->phase != CLIENT_STREAMING || (c->wire.keyed && !client_is_extended(c)))
 		return;
 	if (p->ear.at < 0) {
 		p->ear.at = c->pos;
 		p->ear.skipped = c->skipped;
 	}
-	if (c->wire.framed)
+	if (client_is_extended(c))
 		return;
 	p->ear.at += c->skipped - p->ear.skipped;
 	p->ear.skipped = c->skipped;
@@ -109,7 +110,7 @@ static void after_write(struct link *l, const struct iovec *v, int parts, size_t
 	const struct client *c = client_of(p);
 
 	(void)parts;
-	if (!c || !c->talks || c->ending || c->wire.framed || c->wire.keyed)
+	if (!c || c->phase != CLIENT_STREAMING || client_is_extended(c) || c->wire.keyed)
 		return;
 	for (; n; v++) {
 		size_t part = v->iov_len < n ? v->iov_len : n;
@@ -188,10 +189,16 @@ ssize_t __wrap_noise_unseal(struct noise *n, unsigned char *record, size_t size)
 static const struct noise *unsealed[2 * PEERS];
 static unsigned unsealed_count; /* in this turn */
 
+/* Before it is closed it may have said HELLO, which is looked for once more. */
+static int is_evicted(const struct noise *n)
+{
+	return client_refused && n == &client_refused->wire.noise;
+}
+
 ssize_t __wrap_noise_unseal(struct noise *n, unsigned char *record, size_t size)
 {
 	for (unsigned i = 0; i < unsealed_count; i++)
-		assert(unsealed[i] != n);
+		assert(unsealed[i] != n || is_evicted(n));
 	assert(unsealed_count < sizeof unsealed / sizeof *unsealed);
 	unsealed[unsealed_count++] = n;
 	return __real_noise_unseal(n, record, size);
@@ -214,7 +221,19 @@ static void lock_record(struct peer *p)
 	}
 	used = __real_noise_unseal(&l->noise, l->record, size);
 	assert(used > 0);
+	p->told |= !p->attached && p->expendable;
 	ear_hears(p, l->record + NOISE_DATA, used);
+}
+
+/* No answer begins like this. */
+static void lock_turned_away(struct peer *p, unsigned char byte)
+{
+	static const char busy[] = "ptybox: the server is too busy, try again\r\n";
+	struct lock *l = &p->lock;
+
+	l->stage = TURNED_AWAY;
+	assert(p->expendable && l->have < sizeof busy - 1 && byte == busy[l->have]);
+	p->told |= ++l->have == sizeof busy - 1;
 }
 
 static void lock_hears(struct peer *p, const unsigned char *data, size_t n)
@@ -222,6 +241,10 @@ static void lock_hears(struct peer *p, const unsigned char *data, size_t n)
 	struct lock *l = &p->lock;
 
 	for (; n; data++, n--) {
+		if (l->stage == TURNED_AWAY || (l->stage == ANSWER && !l->have && *data)) {
+			lock_turned_away(p, *data);
+			continue;
+		}
 		l->record[l->have++] = *data;
 		if (l->stage != BANNER) {
 			lock_record(p);

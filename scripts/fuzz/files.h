@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { FD_BASE = 600, FDS = 64, STREAM = 1 << 17, COMMAND = 4242, SPIN = 64 };
-enum { FREE, SOCKET, MASTER, SLAVE, PIPE, BELL, LISTENER, SPARE };
+enum { FREE, SOCKET, MASTER, SLAVE, PIPE, BELL, LISTENER, SPARE, COPY };
 
 /* Its comparisons are not worth a look. */
 #define QUIET __attribute__((no_sanitize("coverage")))
@@ -22,7 +22,11 @@ struct stream {
 struct link {
 	struct stream up, down; /* to the server, and from it */
 	int fd;                 /* the server's */
+	size_t sent;            /* by the server, ever */
 	unsigned user;          /* the peer's */
+	char tcp;               /* what the socket says that it is */
+	char ending;            /* the server will close it in the next turn */
+	char cut;               /* what the server said may be lost on the way */
 	char closed;            /* the server did, */
 	char gone;              /* the peer did, */
 	char reset;             /* or was reset */

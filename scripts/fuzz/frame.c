@@ -1,7 +1,7 @@
 /* frame: any bytes, cut anywhere, are taken apart the same way as in one piece
  *
  * The first bytes of the input say where it is cut.  A second decoder, as simple as can be, gets all
- * of it at once.  The same bytes are told to a client of a server without a session (hear) and heard
+ * of it at once.  The same bytes are told to a client of a server without a session (client_input) and heard
  * by ptyattach's side (remote_received), cut and whole.
  *
  * wrap display_show display_line
@@ -12,6 +12,7 @@
 #include <string.h>
 #include "attach/attach.h"
 #include "server/server.h"
+#include "foreign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void __wrap_display_show(const unsigned char *data, size_t n);
@@ -123,9 +124,11 @@ void __wrap_display_line(const char *line, const char *reason)
 	}
 }
 
+enum { WARY = CLIENT_FRAMED + 1 }; /* a new client over TCP */
+
 static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t *data, size_t size)
 {
-	struct client c = {.mode = mode};
+	struct client c = {.mode = mode == WARY ? CLIENT_NEW : mode, .rejects_http = mode == WARY};
 	size_t from = 0;
 	int bad = 0, last;
 
@@ -135,9 +138,21 @@ static int hear_pieces(int mode, const uint8_t *cuts, int pieces, const uint8_t 
 		bad = client_input(&c, data + from, to - from);
 		from = to;
 	}
-	last = c.broken ? -2 : c.mode;
+	last = c.failed ? -2 : (int)c.mode;
 	wire_close(&c.wire);
 	return bad ? -1 : last;
+}
+
+/* What begins like HTTP or TLS is closed over TCP, and nothing else is, or is taken for anything else. */
+static void check_wary(const uint8_t *data, size_t size)
+{
+	int fresh = hear_pieces(CLIENT_NEW, 0, 0, data, size);
+	int rejects_http = hear_pieces(WARY, 0, 0, data, size);
+
+	if (foreign(data, size) > 0)
+		assert(rejects_http == -1);
+	else
+		assert(rejects_http == fresh || (rejects_http == CLIENT_NEW && size < FRAME_FIRST));
 }
 
 static int remote_pieces(
@@ -185,9 +200,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	decode_simply(&b, data, size);
 	compare(&a, &b);
-	for (int mode = CLIENT_NEW; mode <= CLIENT_FRAMED; mode++)
+	for (int mode = CLIENT_NEW; mode <= WARY; mode++)
 		assert(hear_pieces(mode, cuts, 1, data, size) ==
 			hear_pieces(mode, cuts, 0, data, size));
+	check_wary(data, size);
 	a.at = a.start;
 	b.at = b.start;
 	assert(remote_pieces(&a, cuts, 1, data, size) == remote_pieces(&b, cuts, 0, data, size));

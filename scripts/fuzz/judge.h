@@ -61,7 +61,11 @@ static void judge_new(struct judge *j, const struct client *c, unsigned char byt
 {
 	j->head[j->have++] = byte;
 	if (j->head[0]) {
-		judge_raw(j, c);
+		int what = peer_of(c)->link.tcp ? foreign(j->head, j->have) : -1;
+
+		j->bad = j->foreign = what > 0;
+		if (what < 0)
+			judge_raw(j, c);
 	} else if (j->have == FRAME_HEAD && byte >= 100 && byte <= 102) {
 		j->mode = CLIENT_FRAMED;
 		judge_head(j);
@@ -100,8 +104,8 @@ static void check_env(void)
 
 static void heard(const struct client *c, struct peer *p)
 {
-	assert(due_off == due_len || c->broken);
-	p->excused |= p->judge.bad || c->broken;
+	assert(due_off == due_len || c->failed);
+	p->excused |= p->judge.bad || c->failed;
 	check_env();
 }
 
@@ -118,7 +122,7 @@ int __wrap_client_input(struct client *c, const unsigned char *data, size_t n)
 	due_len = due_off = 0;
 	judge(&p->judge, c, data, n);
 	bad = __real_client_input(c, data, n);
-	assert(bad == (p->judge.bad || c->broken ? -1 : 0));
+	assert(bad == (p->judge.bad || c->failed ? -1 : 0));
 	heard(c, p);
 	return bad;
 }
@@ -138,7 +142,7 @@ void __wrap_session_input(struct session *s, const unsigned char *data, size_t n
 {
 	assert(n <= due_len - due_off && !memcmp(due + due_off, data, n));
 	due_off += n;
-	if (!s->started || (s->src.fd >= 0 && !s->exited))
+	if (s->state < SESSION_DRAINING)
 		stream_put(&tty.typed, data, n);
 	__real_session_input(s, data, n);
 }

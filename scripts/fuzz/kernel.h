@@ -89,10 +89,13 @@ static ssize_t socket_write(struct link *l, const struct iovec *v, int parts, si
 {
 	if (l->reset || l->gone || l->down.shut)
 		return moved(no(l->reset ? ECONNRESET : EPIPE));
-	if (n > stream_room(&l->down))
+	if (n > stream_room(&l->down)) {
 		n = stream_room(&l->down);
+		l->cut = 1;
+	}
 	if (!n)
 		return no(EAGAIN);
+	l->sent += n;
 	gather_to(&l->down, v, n);
 	after_write(l, v, parts, n);
 	return moved(n);
@@ -119,6 +122,8 @@ static ssize_t file_write(struct file *f, const struct iovec *v, int parts)
 	assert(f->kind == SOCKET || f->kind == MASTER);
 	if (f->kind == SOCKET)
 		before_write(f->link);
+	if (f->kind == SOCKET)
+		f->link->cut |= fault.left > 0;
 	why = faulty(&n);
 	if (why)
 		return no(why);
@@ -230,7 +235,9 @@ int __wrap_poll(struct pollfd *p, nfds_t n, int timeout)
 
 	if (!f)
 		return __real_poll(p, n, timeout);
-	assert(n == 1 && timeout == 0);
+	assert(n == 1 && (timeout == 0 || f->kind == PIPE));
+	if (f->kind == PIPE) /* the report of a command, which is executed at once */
+		return 1;
 	p->revents = p->events & POLLIN && can_read(f) ? POLLIN : 0;
 	if (f->kind == SOCKET && (f->link->gone || f->link->reset))
 		p->revents |= POLLHUP;
@@ -243,19 +250,34 @@ int __wrap_poll(struct pollfd *p, nfds_t n, int timeout)
 
 long __wrap_syscall(long number, ...);
 
-/* loop.c reads the clock with it, daemon.c the working directory. */
+/* The command is executed at once. */
+static pid_t command_fork(void)
+{
+	tty.exited = tty.late = 0;
+	stream_take(&tty.in, 0, STREAM);
+	return COMMAND;
+}
+
+/* loop.c reads the clock with it, daemon.c the working directory; pty.c forks, devpts.c opens the slave. */
 long __wrap_syscall(long number, ...)
 {
 	struct timespec *t;
+	long first;
 	va_list v;
 
-	if (number == SYS_getcwd)
-		return -1;
-	assert(number == SYS_clock_gettime);
 	va_start(v, number);
-	(void)va_arg(v, int);
+	first = va_arg(v, long);
 	t = va_arg(v, struct timespec *);
 	va_end(v);
+	if (number == SYS_clone)
+		return command_fork();
+	if (number == SYS_openat)
+		return file_open(SLAVE, 0);
+	if (number == SYS_getcwd) {
+		memcpy((void *)first, "/", 2);
+		return 2;
+	}
+	assert(number == SYS_clock_gettime);
 	*t = (struct timespec){.tv_sec = now / 1000, .tv_nsec = now % 1000 * 1000000};
 	return 0;
 }
@@ -271,7 +293,8 @@ int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
-pid_t __wrap__Fork(void);
+int __wrap_dup(int fd);
+pid_t __wrap_tcgetsid(int fd);
 pid_t __wrap_tcgetpgrp(int fd);
 void __wrap_pgrp_signal(int master, pid_t leader, int sig);
 int __wrap_kill(pid_t pid, int sig);
@@ -279,8 +302,10 @@ int __wrap_kill(pid_t pid, int sig);
 static void socket_close(struct link *l)
 {
 	l->closed = l->down.shut = 1;
-	if (l->up.len)
+	if (l->up.len) {
 		l->down.len = 0;
+		l->cut = 1;
+	}
 }
 
 int __wrap_close(int fd)
@@ -289,7 +314,7 @@ int __wrap_close(int fd)
 
 	if (!f)
 		return __real_close(fd);
-	turns = 0;
+	turns = f->kind == COPY ? turns : 0;
 	if (f->kind == SOCKET)
 		socket_close(f->link);
 	if (f->kind == MASTER) {
@@ -386,13 +411,17 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	return master_ioctl(request, value);
 }
 
-/* No TCP_INFO: it is a unix socket, whose peer's user is known. */
+/* No TCP_INFO; of every one the peer's user is known. */
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct file *f = file_of(fd);
 
 	if (!f)
 		return __real_getsockopt(fd, level, name, value, len);
+	if (level == SOL_SOCKET && name == SO_DOMAIN) {
+		*(int *)value = f->link->tcp ? AF_INET : AF_UNIX;
+		return 0;
+	}
 	if (level != SOL_SOCKET || name != SO_PEERCRED)
 		return no(EOPNOTSUPP);
 	*(struct ucred *)value =
@@ -424,22 +453,7 @@ int __wrap_accept4(int listener, struct sockaddr *name, socklen_t *len, int flag
 	return fd;
 }
 
-void __wrap_sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
-void __wrap_given_close_others(void);
 int __wrap_prctl(int what, ...);
-
-void __wrap_sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made)
-{
-	(void)a, (void)mode;
-	fd[0] = file_open(LISTENER, 0);
-	fd[1] = -1;
-	made->ino = 0;
-}
-
-/* They are the fuzzer's. */
-void __wrap_given_close_others(void)
-{
-}
 
 /* The fuzzer's reports need to look into the process. */
 int __wrap_prctl(int what, ...)
@@ -448,18 +462,23 @@ int __wrap_prctl(int what, ...)
 	return 0;
 }
 
-/* The command is executed at once. */
-pid_t __wrap__Fork(void)
+/* io_descriptors() asks so whether there are descriptors left. */
+int __wrap_dup(int fd)
 {
-	tty.exited = tty.late = 0;
-	stream_take(&tty.in, 0, STREAM);
-	return COMMAND;
+	assert(!fd);
+	return file_open(COPY, 0);
 }
 
 pid_t __wrap_tcgetpgrp(int fd)
 {
 	assert(file_of(fd)->kind == MASTER);
 	return COMMAND + 1; /* a job of its */
+}
+
+pid_t __wrap_tcgetsid(int fd)
+{
+	assert(file_of(fd)->kind == MASTER);
+	return COMMAND;
 }
 
 void __wrap_pgrp_signal(int master, pid_t leader, int sig)

@@ -1,6 +1,6 @@
 /* peer.h: the server target's clients, and what there is of the session, for judge.h and ear.h too
  *
- *	peer: judge (what should be heard) | up -> hear -> session_input -> typed -> terminal
+ *	peer: judge (what should be heard) | up -> client_input -> session_input -> typed -> terminal
  *	      ear (what was received)      | down <-------------- output <----------- terminal
  */
 enum { PEERS = 12, OUTPUT_MAX = 200000, TYPED_MAX = 16384, GREEDY = 1 << 30 };
@@ -10,13 +10,15 @@ enum { STALLS = 25000 }; /* ms; the server gives up after 30 s */
 enum {
 	HOSTS = 4,
 	PENDING = 8,
-	PATIENCE = 10000
-}; /* keyed.md: pending handshakes, and ms for each */
+	PATIENCE = 10000,
+	LEAVING = 8,
+}; /* keyed.md: pending handshakes, and ms for each; who is told that there is no room */
 
 /* What a peer says, as it should be understood. */
 struct judge {
-	unsigned char mode, head[FRAME_HEAD], have;
+	unsigned char mode, head[FRAME_FIRST], have;
 	char packets, extended, watch, eof, bad;
+	char foreign; /* HTTP or TLS over TCP */
 	unsigned type, left, pings;
 };
 
@@ -32,7 +34,7 @@ struct ear {
 
 /* The client's side of a keyed connection. */
 struct lock {
-	enum { BANNER, ANSWER, TALKS } stage;
+	enum { BANNER, ANSWER, TALKS, TURNED_AWAY } stage;
 	struct noise noise;
 	unsigned char record[NOISE_RECORD];
 	size_t have;
@@ -48,9 +50,11 @@ static struct peer {
 	size_t hunger;
 	unsigned char typed; /* what it types next */
 	char used, waits;    /* to be accepted */
-	char host;           /* a keyed one's address */
-	char turned;         /* away, at its accept: the server is full, or out of descriptors */
-	char expendable;     /* its handshake may be called off: see mark_expendable() */
+	char host;           /* a keyed one's address; of a new one whether it comes over TCP */
+	char turned; /* away: the server is full, or out of descriptors, or it may not connect */
+	char told;   /* it received something since */
+	char barred; /* and that in one line, whatever it speaks */
+	char expendable; /* its handshake may be called off: see mark_expendable() */
 	msec accepted;
 	char framed, hello; /* has said something framed; HELLO before everything else */
 	char excused, attached;
@@ -67,6 +71,12 @@ static struct {
 	unsigned long long written;
 	char ends; /* and is to be reaped */
 } command;
+
+/* The command was started, and has not been reaped. */
+static int running(void)
+{
+	return session.state == SESSION_RUNNING;
+}
 
 /* Of the bytes that are being heard those that have to be typed. */
 static unsigned char due[TYPED_MAX];

@@ -10,9 +10,9 @@
  * whoever shakes hands is cut short only for others of his own address (acts.h).
  *
  * The functions that this target or kernel.h stands in for, one way or the other:
- * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt accept4 prctl _Fork
- * wrap tcgetpgrp pgrp_signal kill random_bytes random_wait hear client_input_settled session_input noise_unseal
- * wrap sock_listen inherit_close_others br_ec_c25519_m31
+ * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt accept4 prctl dup
+ * wrap tcgetpgrp tcgetsid pgrp_signal kill random_bytes random_wait client_input client_input_settled session_input
+ * wrap noise_unseal sock_listen sock_refuse client_refuse loop_close inherit_close_others br_ec_c25519_m31
  */
 #include <bearssl.h>
 #include <stdint.h>
@@ -23,9 +23,11 @@
 #include "server/server.h"
 #include "kernel.h"
 #include "peer.h"
+#include "foreign.h"
 #include "judge.h"
 #include "ear.h"
 #include "acts.h"
+#include "door.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,7 +39,7 @@ static char hasty; /* what comes next comes after one turn of the loop */
 
 static void end_command(int wait_status)
 {
-	if (!session.started || tty.exited || session.over)
+	if (session.state == SESSION_NEW || session.state == SESSION_OVER || tty.exited)
 		return;
 	tty.exited = command.ends = 1;
 	command.unwritten = 0;
@@ -53,7 +55,9 @@ static void signalled(int sig)
 /* It writes as far as the terminal takes it, and reads. */
 static void work(void)
 {
-	while (session.started && !session.over && command.unwritten && stream_room(&tty.out)) {
+	int alive = running() || session.state == SESSION_DRAINING;
+
+	while (alive && command.unwritten && stream_room(&tty.out)) {
 		unsigned char byte = letter(command.written++);
 
 		stream_put(&tty.out, &byte, 1);
@@ -88,7 +92,7 @@ static struct client *accepted(int fd, const char *name, int mode)
 {
 	struct peer *p = (struct peer *)file_of(fd)->link;
 
-	assert(p->mode <= KEYED && !p->turned && !(server.max && client_count >= server.max));
+	assert(p->mode <= KEYED && !p->turned && !full() && !few_files());
 	p->attached = 1;
 	return client_open(fd, &session, name, p->mode == KEYED ? mode : p->mode);
 }
@@ -119,11 +123,8 @@ static struct link *next_link(int port, union sock_name *name)
 				htonl((p->mode == FOREIGN ? 0xc0000200 : 0x0a000000) + p->host)};
 	p->waits = 0;
 	p->accepted = now;
-	p->turned = files_spare() < spares;
-	if (p->mode < KEYED && server.max && client_count >= server.max)
-		p->turned = 1;
-	if (p->mode == KEYED)
-		mark_expendable();
+	if (p->mode == KEYED && pending() > PENDING)
+		mark_expendable(p);
 	return &p->link;
 }
 
@@ -162,15 +163,16 @@ static msec life_at(void)
 	const struct client *c = session.clients;
 
 	if (!router)
-		return session.stays && session_closed(&session) ? session.ended + 1000 : NEVER;
-	if (session.started)
-		return c || session.exited || session.kill_at || session_closed(&session) ? NEVER :
-											    now;
+		return session.restarts && session_closed(&session) ? session.ended + 1000 : NEVER;
+	if (session.state != SESSION_NEW)
+		return c || !running() || session.kill_at ? NEVER : now;
 	if (!c)
 		return NEVER;
-	if (c->mode == CLIENT_RAW || session.go)
+	if (c->mode == CLIENT_RAW || session.start_asked)
 		return now;
-	return c->packets ? c->heard + 1000 : client_silent_at(c);
+	if (c->mode == CLIENT_NEW || c->mode == CLIENT_FRAMED)
+		return client_silent_at(c);
+	return c->first_at + (c->mode == CLIENT_EXTENDED ? 1000 : 50);
 }
 
 static unsigned life_want(struct source *src, msec *at)
@@ -187,8 +189,8 @@ static void not_started(void)
 	session.ended = now;
 	if (!router)
 		return;
-	session.exited = session.over = command.status = 1;
-	queue_close(&session.in);
+	command.status = 1;
+	queue_close(&session.input);
 	stream_take(&tty.typed, 0, STREAM);
 	for (struct peer *p = peers; p < peers + PEERS; p++)
 		p->excused = 1;
@@ -201,7 +203,7 @@ static void life_ready(struct source *src, unsigned what)
 	(void)src, (void)what;
 	if (loop_now < life_at())
 		return;
-	if (session.started && router) {
+	if (session.state != SESSION_NEW && router) {
 		session_hangup(&session);
 		return;
 	}
@@ -316,7 +318,7 @@ static void other_step(int step)
 	else if (step == SCARCE)
 		run_out(next());
 	else if (step == HANGUP)
-		session.stays = 0, session_hangup(&session);
+		session.restarts = 0, session_hangup(&session);
 	else
 		tty.error = !tty.error && !tty.exited;
 }
@@ -349,7 +351,7 @@ static void all_behave(void)
 /* What was said has been heard, what was typed has arrived, what was written has been received. */
 static void check_rest(void)
 {
-	if (session.started && !session.exited)
+	if (running())
 		assert(!tty.typed.len && !tty.out.len && !command.unwritten);
 	for (const struct peer *p = peers; p < peers + PEERS; p++) {
 		if (!p->used || p->excused || p->link.closed || !p->attached)
@@ -361,7 +363,7 @@ static void check_rest(void)
 static void all_leave(void)
 {
 	for (struct peer *p = peers; p < peers + PEERS; p++) {
-		assert(!p->used || p->excused || !p->attached || !session.over);
+		assert(!p->used || p->excused || !p->attached || session.state != SESSION_OVER);
 		if (p->used && !p->link.gone)
 			leave(p);
 	}
@@ -376,7 +378,7 @@ static int finish(void)
 		return 1;
 	case 1:
 		check_rest();
-		session.stays = 0;
+		session.restarts = 0;
 		end_command(3 << 8);
 		asleep = now + 5000;
 		return 1;
@@ -406,8 +408,7 @@ static void go_on(void)
 static void meanwhile(void)
 {
 	unsealed_count = 0;
-	for (const struct peer *p = peers; p < peers + PEERS; p++)
-		check_refused(p);
+	check_refused();
 	if (hasty)
 		step();
 	go_on();
@@ -431,16 +432,14 @@ static int world(msec at)
 
 static void begin(unsigned how, unsigned most)
 {
-	session = (struct session){.src.fd = -1,
-		.pty = {.master = -1, .slave = -1},
-		.feed = client_feed,
+	session = (struct session){.pty = {.src.fd = -1, .slave = -1},
 		.command = &server.command,
 		.size = {.ws_row = 24, .ws_col = 80},
 		.env = env};
 	router = how & 1;
 	obeys = how & 2;
-	session.replays = !router;
-	session.stays = !router && how & 4;
+	session.shared = !router;
+	session.restarts = !router && how & 4;
 	client_rules.watch = !router && (how & 24) == 8;
 	client_rules.idle = (how & 24) == 16 ? 7000 : 0;
 	assert(!ring_open(&session.ring, how & 32 ? 65536 : 4096));
@@ -459,9 +458,10 @@ static void begin(unsigned how, unsigned most)
 static void check_nothing_left(void)
 {
 	assert(!client_alive && !client_count && !handshake_pending() && !session.clients);
-	if (!session.started)
-		queue_close(&session.in); /* its owner's, then */
-	assert(session_closed(&session) && !session.in.buf);
+	assert(!client_refused);
+	if (session.state == SESSION_NEW)
+		queue_close(&session.input); /* its owner's, then */
+	assert(session_closed(&session) && !session.input.buf);
 	__wrap_close(child.fd);
 	assert(files_open() == PORTS + spares && files_spare() == spares);
 	ring_close(&session.ring);
@@ -481,7 +481,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	loop_forget();
 	loop_add(&child);
 	loop_add(&life);
-	server_accept(1, 0);
+	listeners_accept(1, 0);
 	if (!router)
 		assert(!session_start(&session).err);
 	loop_run();

@@ -1,10 +1,9 @@
-/* environment.c: the command's environment.
+/* env.c: the command's environment.
  *
- *	the client's -> what the server sets (PTYBOX_SOCKET, -u) -> the server's own
+ *	client's variables -> the server's settings (PTYBOX_SOCKET, -u) -> inherited variables
  *
- * Of two variables with one name the first in this order counts; what the server inherited is passed on
- * as it is, however much that is.  Whether it is too much is the kernel's decision: execve(2) then says
- * E2BIG, and the start fails with that.
+ * Of two variables with one name the first in this order counts.  What the server inherited is passed on unchanged and
+ * unlimited: when it is too much, execve(2) fails with E2BIG, and the command's start with that.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -34,7 +33,7 @@ char *env_make(const char *name, const char *value, size_t len)
 		end = at + piece;
 	}
 	var = at;
-	at += size; /* the last byte stays NUL */
+	at += size; /* fresh memory is zero, so the string ends in a NUL */
 	memcpy(var, name, before);
 	memcpy(var + before, value, len);
 	return var;
@@ -50,7 +49,7 @@ static int is_set(char **list, int n, const char *var)
 	return 0;
 }
 
-/* The size that whoever started the server had: programs would believe it before the terminal's own. */
+/* Programs believe these two before the window size of their terminal, and the server's are those of another one. */
 static int is_size(const char *var)
 {
 	return !strncmp(var, "LINES=", 6) || !strncmp(var, "COLUMNS=", 8);
@@ -60,7 +59,7 @@ char **env_list(char *client, char **set)
 {
 	size_t count = 1;
 	char **list;
-	int n = 0, ours;
+	int n = 0, first_own;
 
 	for (char *c = client; c && *c; c += strlen(c) + 1)
 		count++;
@@ -77,9 +76,9 @@ char **env_list(char *client, char **set)
 	for (; *set; set++)
 		if (!is_set(list, n, *set))
 			list[n++] = *set;
-	ours = n;
+	first_own = n;
 	for (char **e = environ; *e; e++)
-		if (!is_size(*e) && !is_set(list, ours, *e))
+		if (!is_size(*e) && !is_set(list, first_own, *e))
 			list[n++] = *e;
 	return list;
 }

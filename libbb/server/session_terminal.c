@@ -1,13 +1,17 @@
-/* terminal.c: a session's terminal, as its clients see it: input, window size, signals, pace.
+/* session_terminal.c: a session's terminal, as its clients see it: input, window size, signals, pace.
  *
- * The client that has come furthest sets the pace: the master is read only as far as the ring has room
- * for that one, so the command waits and nothing is lost.  A slower one falls behind, and skips once what
- * it lacks is overwritten.  With nobody attached the command is never held back.
+ *	                    oldest              slower client     foremost client        head
+ *	ring                |-------------------|-----------------|----------------------|
+ *	                                                          <- at most half of it -> while there are several clients
+ *
+ * The foremost client sets the pace: the master is read only as far as the ring has room before that client would lose
+ * output, so the command waits and that client gets everything.  A slower client falls behind, and skips what was
+ * overwritten before it was sent.  Without a client the command never waits.
  */
 #include <poll.h>
 #include "server.h"
 
-enum { INPUT = 16384 }; /* more than a client says at once */
+enum { INPUT = 16384 }; /* more than one read of a client brings */
 
 size_t session_room(const struct session *s)
 {
@@ -37,10 +41,10 @@ int session_held(const struct session *s)
 	return !session_room(s) && (s->state >= SESSION_DRAINING || poll(&p, 1, 0) > 0);
 }
 
-int session_takes_input(const struct session *s, uint64_t typed_to)
+int session_takes_input(const struct session *s, uint64_t typed_end)
 {
 	return !s->input.len ||
-	       (s->in_bytes - s->input.len >= typed_to && queue_room(&s->input) >= INPUT);
+	       (s->in_bytes - s->input.len >= typed_end && queue_room(&s->input) >= INPUT);
 }
 
 void session_input(struct session *s, const unsigned char *data, size_t n)
@@ -48,15 +52,15 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 	ssize_t done = 0;
 
 	s->in_bytes += n;
-	s->short_reads = s->coalesce_until =
-		0; /* output from here on is an answer: it does not wait for more */
+	/* output from here on answers the input, and is not coalesced */
+	s->short_reads = s->coalesce_until = 0;
 	s->last_input = n ? data[n - 1] : s->last_input;
 	if (s->state >= SESSION_DRAINING)
 		return;
 	if (s->state == SESSION_RUNNING && !s->input.len)
 		done = io_write(s->pty.src.fd, data, n);
 	if (done < 0)
-		done = 0; /* hung up for a moment (EIO): the next process that opens the terminal gets it */
+		done = 0; /* EIO, say, while no process has the terminal open: the input is kept */
 	if (queue_put(&s->input, data + done, n - done))
 		warn(s->command->argv[0], ": input lost: ", msg_errno());
 }
