@@ -633,6 +633,7 @@ enum frame_type {
 	FRAME_PING = 105,     /* token; answered with the same */
 	FRAME_WATCH = 106,    /* client */
 	FRAME_REPLAYED = 107, /* server: end of the replay */
+	FRAME_CLOSING = 109,  /* server: it closes; 0 what made it close may pass, 1 for good */
 	FRAME_ENV = 200,      /* client: NAME=VALUE */
 	FRAME_NOTICE = 201,   /* server: a line for the person */
 	FRAME_WELCOME = 202,  /* server: ptybox/1 */

@@ -17,6 +17,7 @@ static struct queue pending;   /* output that standard output did not take yet *
 static char at_line_start = 1; /* what was written last ends in a newline */
 static char blocking;          /* a write may block although select() says that it is ready */
 static int error;
+static char status; /* the last line is one of display_status() */
 
 static unsigned want(struct source *src, msec *due)
 {
@@ -76,6 +77,7 @@ void display_show(const unsigned char *data, size_t n)
 
 	if (error)
 		return;
+	display_status_over();
 	at_line_start = data[n - 1] == '\n';
 	if (!pending.len && !blocking)
 		done = io_write(output.fd, data, n);
@@ -88,6 +90,7 @@ void display_line(const char *words, const char *reason)
 	char line[320], *text;
 	struct text t = {line, line + sizeof line - 3};
 
+	display_status_over();
 	if (isatty(2) && !at_line_start)
 		text_str(&t, "\r\n");
 	text = t.at;
@@ -102,6 +105,42 @@ void display_line(const char *words, const char *reason)
 	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
 	io_write_all(2, line, t.at - line);
 	at_line_start = 1;
+}
+
+void display_status(const char *words, const char *reason, int repeated)
+{
+	char line[320], *text;
+	struct text t = {line, line + sizeof line};
+	struct winsize size;
+
+	if (!isatty(2)) {
+		if (!repeated)
+			display_line(words, reason);
+		return;
+	}
+	display_status_over();
+	text_str(&t, at_line_start ? "" : "\r\n");
+	text = t.at;
+	if (!term_size(2, &size) && text + size.ws_col - 1 < t.end)
+		t.end = text + size.ws_col - 1;
+	text_str(&t, "[");
+	text_str(&t, words);
+	text_str(&t, ": ");
+	text_str(&t, reason);
+	text_str(&t, "]");
+	t.at = text + text_clean(text, t.at - text);
+	io_write_all(2, line, t.at - line);
+	at_line_start = 1;
+	status = 1;
+}
+
+void display_status_over(void)
+{
+	static const char erase[] = "\r\033[K"; /* EL */
+
+	if (status)
+		io_write_all(2, erase, sizeof erase - 1);
+	status = 0;
 }
 
 void display_reset(void)
