@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -266,7 +268,8 @@ static void look_up(const struct addr *a, struct sock_names *names)
 	host_look_up(names, host, a->port);
 }
 
-/* Looks a name up in a child process, because that blocks; returns the pipe on which it reports, or -1 and errno. */
+/* Looks a name up in a child process, which ends with this one, because that blocks (DNS, or a file on a network); returns
+ * the pipe on which it reports, or -1 and errno. */
 static int look_up_aside(const struct addr *a, struct sock_names *names)
 {
 	int report[2];
@@ -278,6 +281,7 @@ static int look_up_aside(const struct addr *a, struct sock_names *names)
 	if (!pid) {
 		dup2(report[1], 0);
 		io_close_from(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		look_up(a, names);
 		_exit(write(0, names, sizeof *names) < 0);
 	}
