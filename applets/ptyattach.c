@@ -31,7 +31,6 @@ enum {
 	LOST = 255,
 	STALLED = 30000, /* ms without the server taking input, after which -q waits no longer */
 	ROOM = 4096,     /* bytes read at once */
-	INTERRUPT = 3,   /* ^C: without a connection it ends ptyattach */
 };
 
 static msec quit_after = NEVER; /* -q: ms after the end of input */
@@ -41,11 +40,8 @@ static msec quit_at = NEVER;    /* the same as a time, once input has ended */
 
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
-	if (uplink.dirty && uplink.terminal)
-		display_reset();
 	term_restore();
-	if (words)
-		display_line(words, reason);
+	display_leave(words, reason);
 	_exit(status);
 }
 
@@ -59,25 +55,13 @@ static _Noreturn void leave_display(void)
 
 /* ---- standard input ---- */
 
-static struct detach_key detach_key = {.key = '\\' & 0x1f};
-
-static void type(const unsigned char *data, size_t n)
-{
-	const unsigned char *run;
-
-	while (n) {
-		size_t len = detach_key_next(&detach_key, &data, &n, &run);
-
-		link_type(run, len);
-	}
-}
-
 static unsigned user_want(struct source *src, msec *due)
 {
 	(void)src;
-	due_at(due, detach_key_due(&detach_key));
-	if (uplink.eof != EOF_NONE || uplink.state == LINK_LEAVING ||
-		queue_room(&uplink.input) < ROOM + 1)
+	due_at(due, detach_key_due());
+	if (uplink.state == LINK_LEAVING) /* the detach key, when the terminal takes nothing */
+		return uplink.terminal && uplink.eof == EOF_NONE ? LOOP_READ : 0;
+	if (uplink.eof != EOF_NONE || queue_room(&uplink.input) < ROOM + DETACH_KEY_KEPT)
 		return 0;
 	return uplink.state == LINK_UP || (uplink.reconnects && uplink.terminal) ? LOOP_READ : 0;
 }
@@ -92,24 +76,37 @@ static void user_ended(void)
 		quit_at = loop_now + quit_after;
 }
 
+/* The session may be over, and its end not be shown yet. */
+static _Noreturn void detach(void)
+{
+	if (uplink.state == LINK_LEAVING)
+		leave(uplink.leave_status, uplink.leave_words, uplink.leave_reason);
+	leave(0, "detached", 0);
+}
+
+/* ^C is for ptyattach as long as nobody else can be meant. */
+static int may_interrupt(void)
+{
+	return uplink.state == LINK_IDLE || uplink.state == LINK_DIALING;
+}
+
 static void user_ready(struct source *src, unsigned what)
 {
 	static unsigned char buf[ROOM] LARGE;
 	ssize_t n;
 
 	if (what & LOOP_TIME) {
-		if (loop_now >= detach_key_due(&detach_key))
-			leave(0, "detached", 0);
+		if (detach_key_timer())
+			detach();
 		return;
 	}
 	n = io_read(src->fd, buf, sizeof buf);
 	if (n < 0)
 		user_ended();
-	else if (uplink.state != LINK_UP && detach_key.key != INTERRUPT &&
-		 memchr(buf, INTERRUPT, n))
+	else if (!uplink.terminal)
+		link_type(buf, n);
+	else if (detach_key_typed(buf, n) && may_interrupt())
 		leave(128 + SIGINT, 0, 0);
-	else
-		type(buf, n);
 }
 
 static struct source user = {.want = user_want, .ready = user_ready};
@@ -118,12 +115,12 @@ static struct source user = {.want = user_want, .ready = user_ready};
 
 static void on_signal(int sig)
 {
+	if (sig != SIGCONT && sig != SIGWINCH)
+		leave(128 + sig, 0, 0);
 	if (sig == SIGCONT)
 		term_raw_again();
-	else if (sig == SIGWINCH)
-		link_window();
-	else
-		leave(128 + sig, 0, 0);
+	display_resized(); /* as well while the program stood still, and was not told */
+	link_window();
 }
 
 /* The socket of the last connection is closed by the loop, when the next turn begins. */
@@ -178,11 +175,29 @@ static struct source supervisor = {.fd = -1, .want = supervisor_want, .ready = s
 static void open_input(void)
 {
 	uplink.terminal = isatty(0);
-	if (!uplink.terminal)
-		detach_key.key = -1;
-	user.fd = uplink.terminal ? term_reopen(0, O_RDONLY) : 0;
+	user.fd = uplink.terminal ? nowait_open(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
+}
+
+/* A server that refuses says so instead: the greeting waits for the session's first sign. */
+static void greet(void)
+{
+	static char line[ADDR_HOST_MAX + 64];
+	struct text t = {line, line + sizeof line - 1}, name;
+
+	text_str(&t, uplink.remote.watch ? "watching " : "attached to ");
+	text_str(&t, uplink.addr.text);
+	name = t;
+	text_str(&t, "; ");
+	detach_key_name(&t);
+	if (t.at == name.at + 2)
+		t = name;
+	else
+		text_str(&t, " detaches");
+	*t.at = '\0';
+	if (uplink.terminal && isatty(1))
+		display_greeting(line);
 }
 
 /* In raw mode the server does not say which session it is (remote.c): then the same words mean the same one. */
@@ -197,12 +212,10 @@ static void refuse_own_session(void)
 
 int ptyattach_main(char **argv, const char *options)
 {
-	static const int signals[] = {
-		SIGHUP, SIGTERM, SIGINT, SIGCONT, SIGWINCH, SIGQUIT, SIGUSR1, SIGUSR2, 0};
 	struct opt o = {.argv = argv + 1, .spec = options};
 	struct rlimit files;
 	const char *where = 0;
-	int c;
+	int key = '\\' & 0x1f, c;
 
 	link_init();
 	while ((c = opt_next(&o)) >= 0) {
@@ -218,8 +231,8 @@ int ptyattach_main(char **argv, const char *options)
 			uplink.keyed = 1;
 			break;
 		case 'e':
-			detach_key.key = detach_key_parse(o.value);
-			if (detach_key.key < -1)
+			key = detach_key_parse(o.value);
+			if (key < -1)
 				die(1, "-e ", o.value,
 					": not a detach key (^A, ^], a character, or none)");
 			break;
@@ -250,15 +263,18 @@ int ptyattach_main(char **argv, const char *options)
 	loop_limit(&files);
 	if (CFG_KEYED && uplink.keyed)
 		handshake_start(0);
+	detach_key_set(key);
 	open_input();
+	display_open();
+	greet();
 	signal(SIGCHLD, SIG_IGN); /* sock_resolve() */
-	sig_open(signals);
+	term_guard();
+	sig_open_all();
 	sig_listen(on_signal);
 	if (uplink.reconnects) /* so that what is typed without a connection is dropped, not kept by the terminal */
 		link_make_raw();
 	loop_add(&supervisor);
 	loop_add(&user);
-	display_open();
 	loop_run();
 	return 0;
 }

@@ -32,6 +32,7 @@ enum {
 };
 
 static struct session session;
+static struct trails trails;
 static size_t ring_size = 64 * 1024; /* -b */
 static char wait_for_client;         /* -w */
 static char interactive;             /* -I */
@@ -126,6 +127,7 @@ static void end(void)
 {
 	client_rules.ending = 1;
 	session_hangup(&session);
+	session.hung_up |= session.restarts; /* between two runs, too */
 	session.restarts = 0;
 	if (!ending)
 		ending = loop_now;
@@ -192,13 +194,18 @@ static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (is_interactive() && sig == SIGWINCH && !terminal->src.closed && !term_size(0, &size))
+	if (!is_interactive() || (sig != SIGWINCH && sig != SIGCONT) || terminal->src.closed)
+		return;
+	if (sig == SIGCONT)
+		term_raw_again();
+	/* also after SIGCONT: the shell, which had the terminal meanwhile, got SIGWINCH in the server's place */
+	if (!term_size(0, &size))
 		client_window(terminal, &size);
 }
 
 static void attach_terminal(void)
 {
-	int fd = term_reopen(0, O_RDWR);
+	int fd = nowait_open(0, O_RDWR);
 
 	if (fd < 0 || term_raw(0))
 		die(1, "-I: ", msg_errno());
@@ -254,6 +261,7 @@ int ptyshim_main(char **argv, const char *options)
 	session.command = &server.command;
 	session.shared = 1;
 	session.id = server.session;
+	session.trails = CFG_MODES ? &trails : 0;
 	session.size = server.size;
 	if (ring_open(&session.ring, ring_size))
 		die(1, "-b: ", msg_errno());

@@ -331,8 +331,8 @@ static void ring_fill(struct trail *t, struct ring *r, const char *stream, int h
 	while (left) {
 		size_t n = piece(how, left < r->size ? left : r->size);
 
-		trail_follow(t, r, n);
 		ring_copy(r, stream, n);
+		trail_follow(t, r, ring_oldest(r));
 		stream += n;
 		left -= n;
 	}
@@ -369,7 +369,8 @@ static int replay_right(size_t i, int how)
 	ring_fill(&t, &r, replay_case[i].stream, how);
 	pos = trail_begin(&t, &r, &m);
 	feed_in(&end, replay_case[i].stream, WHOLE);
-	right = trail_alternate(&t, &r) == (end.alternate != 0);
+	trail_follow(&t, &r, r.head);
+	right = t.modes.alternate == end.alternate;
 	modes_change(&nothing, &m, &on);
 	right &= wrote(&on, replay_case[i].on);
 	replay_read(&shown, &r, pos, how);

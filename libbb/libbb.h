@@ -22,6 +22,16 @@
 /* For large static buffers: they come last in .bss, so that the small variables share few pages of memory. */
 #define LARGE __attribute__((section(".bss.~large")))
 
+/* ==== nowait.c: descriptors that are shared with others, without waiting ==== */
+
+/* A non-blocking description of its own for the terminal, other device or pipe behind fd (0 to 9), or -1. */
+int nowait_open(int fd, int flags);
+/* write(2) to a pipe, terminal or socket that was not opened anew: writes what it surely takes at once, which may be
+ * less than there is room for; 0 not now; -1 and errno. */
+ssize_t nowait_write(int fd, const void *data, size_t n);
+/* A message: what fd (0 to 9, of any kind) does not take at once is dropped.  Keeps errno. */
+void nowait_say(int fd, const char *s, size_t n);
+
 /* ==== msg.c: messages and text ==== */
 
 /* Text that is being built in the caller's buffer; what does not fit is left out.  No NUL is written. */
@@ -45,7 +55,7 @@ size_t text_char(const char *s, size_t n);
 size_t text_clean(char *s, size_t n);
 
 /* Writes one line to standard error with one write(2): "applet: " and the strings, each cut at 200 bytes, without
- * control characters.  Keeps errno. */
+ * control characters.  Never waits (nowait_say()).  Keeps errno. */
 #define warn(...) msg_line(__VA_ARGS__, (char *)0)
 void msg_line(const char *first, ...);
 /* Calls msg_cleanup, writes such a line, and ends the process with this status. */
@@ -63,7 +73,11 @@ struct ring {
 	uint64_t head; /* the position of the next byte: how many were ever put */
 };
 
-/* Maps size bytes: 0, or -1 and errno when there is no memory. */
+/* So many bytes before the oldest are still there: who puts no more than that at once can look at what is no longer
+ * kept. */
+enum { RING_SPARE = 4096 };
+
+/* Maps size bytes and the spare ones: 0, or -1 and errno when there is no memory. */
 int ring_open(struct ring *r, size_t size);
 void ring_close(struct ring *r);
 /* The position of the oldest byte that is kept. */
@@ -78,7 +92,7 @@ void ring_put(struct ring *r, size_t n);
 void ring_copy(struct ring *r, const void *data, size_t n);
 /* The byte that was put last; a newline when none was. */
 int ring_last(const struct ring *r);
-/* At most max bytes from position pos on, which is not before the oldest, in place: sets 0 to 2 parts, and returns how
+/* At most max bytes from position pos on, at most RING_SPARE before the oldest, in place: sets 0 to 2 parts, and returns how
  * many. */
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2]);
 
@@ -121,7 +135,8 @@ void io_close(int fd);
 void io_interrupt(void);
 /* io_write() of what the queue holds, and removes what was written. */
 ssize_t io_flush(int fd, struct queue *q);
-/* Writes all n bytes: 0, or -1 and errno.  Blocks, whether or not the descriptor does. */
+/* Writes all n bytes: 0, or -1 and errno.  Blocks, whether or not the descriptor does.  Not in a loop: for files, and
+ * for the output of a program that is about to end (--help, "Daemon PID is N"), which has nothing else to do. */
 int io_write_all(int fd, const char *s, size_t n);
 /* pipe2(2), close-on-exec. */
 int io_pipe(int fd[2]);
@@ -258,6 +273,8 @@ void loop_forget(void);
 /* Blocks these signals (0 ends the list) and SIGPIPE for good; signalfd(2) reads them, but for those that the parent
  * process had set to be ignored.  Dies when there is no signalfd. */
 void sig_open(const int *signals);
+/* The same for every signal that would end the program, SIGCONT and SIGWINCH, but for those of a crash. */
+void sig_open_all(void);
 /* Adds that descriptor to the loop, which calls handle() with each signal; again after loop_forget(). */
 void sig_listen(void (*handle)(int));
 /* Sets the default disposition. */
@@ -384,6 +401,7 @@ struct term_input {
 	unsigned char held[TERM_HOLD]; /* an incomplete sequence, of len bytes, */
 	unsigned char len, passed;     /* of which so many were passed on as TERM_PART */
 	char hold;                     /* pass nothing of a sequence on before its kind is known */
+	char continues; /* for take(): a part of this sequence was passed on before */
 	/* Takes a run of one kind; data is 0 and n is 0 when all of it was passed on as TERM_PART before.  A typed
 	 * run is one complete sequence, for escape_key(), when escape.done is set and n is escape.len; else it is
 	 * text. */
@@ -397,21 +415,26 @@ void term_input_feed(struct term_input *in, const unsigned char *data, size_t n)
 msec term_input_due(const struct term_input *in);
 /* Passes an incomplete sequence on as typed, because nothing followed it; nothing happens before term_input_due(). */
 void term_input_expire(struct term_input *in);
+/* The same at once: nothing more will come. */
+void term_input_end(struct term_input *in);
 
 /* ==== term.c: the person's terminal ==== */
 
-/* Opens the terminal, other device or pipe behind fd again, with these flags of open(2) and O_NONBLOCK: a new open file
- * description, or -1. */
-int term_reopen(int fd, int flags);
 /* Saves the terminal's settings and makes it raw (cfmakeraw(3)): 0, or -1 and errno.  die() and the signals of a crash
  * restore it; every other end must call term_restore(). */
 int term_raw(int fd);
+/* Installs the handlers for the signals of a crash and of a stop; term_raw() does so, too.  Before sig_open_all(): with
+ * the first handler musl unblocks two signals that it uses itself. */
+void term_guard(void);
 /* Whether term_raw() was called, and term_restore() not yet. */
 int term_is_raw(void);
 /* After SIGCONT: makes the terminal raw again, if it was. */
 void term_raw_again(void);
 /* Restores the saved settings, if the terminal is raw.  Async-signal-safe. */
 void term_restore(void);
+/* Called when a terminal that was raw is given back (0), and when it is taken again (1); may be 0.  It must be
+ * async-signal-safe: a crash and a stop give the terminal back, too. */
+extern void (*term_changed_hands)(int ours);
 /* The window size: 0, or -1 when fd has none, or 0 rows or columns. */
 int term_size(int fd, struct winsize *w);
 
@@ -633,7 +656,7 @@ enum frame_type {
 	FRAME_PING = 105,     /* token; answered with the same */
 	FRAME_WATCH = 106,    /* client */
 	FRAME_REPLAYED = 107, /* server: end of the replay */
-	FRAME_CLOSING = 109,  /* server: it closes; 0 what made it close may pass, 1 for good */
+	FRAME_CLOSING = 109,  /* server: behind a NOTICE; 0: it may pass, 1: it is for good */
 	FRAME_ENV = 200,      /* client: NAME=VALUE */
 	FRAME_NOTICE = 201,   /* server: a line for the person */
 	FRAME_WELCOME = 202,  /* server: ptybox/1 */

@@ -10,6 +10,8 @@
  *
  * Not tracked are modes for which users configure their own default (1007, 1034 to 1039: alternate scroll, meta keys),
  * VT52 mode, titles, tab stops, and the saved cursor's position.
+ *
+ * config MODES y follow escape sequences: a late client's picture, and who answers the command's questions
  */
 #include <string.h>
 #include "libbb.h"

@@ -1,7 +1,8 @@
 /* msg.c: messages on standard error, and the text formatting that they need.
  *
- * A message is one line and one write(2), so lines of several processes never mix.  Its words may come from outside
- * (an argument, a name, a server's notice): control characters, which a terminal would obey, are dropped in one
+ * A message is one line and one write(2), so lines of several processes never mix; what standard error does not take at
+ * once is dropped, so whoever reads messages cannot hold up the program.  Its words may come from outside (an
+ * argument, a name, a server's notice): control characters, which a terminal would obey, are dropped in one
  * place, text_clean().  Text is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it
  * would be a fifth of a server's size.
  *
@@ -78,7 +79,6 @@ static void line(const char *first, va_list more)
 {
 	char buf[LINE];
 	struct text t = {buf, buf + sizeof buf - 1};
-	int saved = errno;
 
 	text_str(&t, msg_applet);
 	text_str(&t, ": ");
@@ -90,8 +90,7 @@ static void line(const char *first, va_list more)
 	}
 	t.at = buf + text_clean(buf, t.at - buf);
 	*t.at++ = '\n';
-	if (write(2, buf, t.at - buf) < 0)
-		errno = saved;
+	nowait_say(2, buf, t.at - buf);
 }
 
 void msg_line(const char *first, ...)

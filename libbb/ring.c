@@ -1,10 +1,10 @@
 /* ring.c: buffers: a ring for the last bytes of a stream, a queue for bytes that wait for a descriptor.
  *
  * A ring keeps the last `size` bytes of an endless stream.  A position is a count of bytes since the stream began: a
- * reader keeps only its own position, and how far it is behind is head minus that.
+ * reader keeps only its own position, and how far it is behind is head minus that.  A little more is mapped than is kept.
  *
  *	buf              at: byte number `head` goes here
- *	 |    newer      |     oldest       |  buf + size
+ *	 |    newer      | spare |     oldest       |  buf + size + RING_SPARE
  *
  * A queue holds the bytes that a descriptor did not take.  Most queues are never used, so one has memory only while it
  * has bytes.
@@ -23,16 +23,22 @@ static void *map(size_t size)
 	return p == MAP_FAILED ? 0 : p;
 }
 
+static size_t mapped(const struct ring *r)
+{
+	return r->size + RING_SPARE;
+}
+
 int ring_open(struct ring *r, size_t size)
 {
-	*r = (struct ring){.buf = map(size), .size = size};
+	*r = (struct ring){.size = size};
+	r->buf = map(mapped(r));
 	return r->buf ? 0 : -1;
 }
 
 void ring_close(struct ring *r)
 {
 	if (r->buf)
-		munmap(r->buf, r->size);
+		munmap(r->buf, mapped(r));
 	r->buf = 0;
 }
 
@@ -48,8 +54,8 @@ size_t ring_room(const struct ring *r, uint64_t reader)
 
 unsigned char *ring_space(const struct ring *r, size_t *n)
 {
-	if (*n > r->size - r->at)
-		*n = r->size - r->at;
+	if (*n > mapped(r) - r->at)
+		*n = mapped(r) - r->at;
 	return r->buf + r->at;
 }
 
@@ -57,7 +63,7 @@ void ring_put(struct ring *r, size_t n)
 {
 	r->head += n;
 	r->at += n;
-	if (r->at == r->size)
+	if (r->at == mapped(r))
 		r->at = 0;
 }
 
@@ -78,7 +84,7 @@ void ring_copy(struct ring *r, const void *data, size_t n)
 
 int ring_last(const struct ring *r)
 {
-	return r->head ? r->buf[(r->at ? r->at : r->size) - 1] : '\n';
+	return r->head ? r->buf[(r->at ? r->at : mapped(r)) - 1] : '\n';
 }
 
 int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
@@ -89,8 +95,8 @@ int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 		n = max;
 	if (!n)
 		return 0;
-	from = r->at + (r->at < r->head - pos ? r->size : 0) - (size_t)(r->head - pos);
-	first = r->size - from;
+	from = r->at + (r->at < r->head - pos ? mapped(r) : 0) - (size_t)(r->head - pos);
+	first = mapped(r) - from;
 	if (n <= first) {
 		v[0] = (struct iovec){r->buf + from, n};
 		return 1;
@@ -107,7 +113,7 @@ void ring_rewind(struct ring *r)
 
 void ring_release(struct ring *r)
 {
-	madvise(r->buf, r->size, MADV_DONTNEED);
+	madvise(r->buf, mapped(r), MADV_DONTNEED);
 	r->at = 0;
 }
 

@@ -48,22 +48,53 @@ static int is_ignored(int sig)
 	       act.sa_handler == SIG_IGN;
 }
 
-void sig_open(const int *signals)
+/* Not sigaddset(): libc keeps some numbers to itself. */
+static void take(sigset_t *set, int sig)
 {
-	sigset_t set;
+	unsigned long *word = (unsigned long *)set;
+	const unsigned bits = 8 * sizeof *word, i = sig - 1;
 
-	sigemptyset(&set);
-	for (; *signals; signals++) {
-		if (is_ignored(*signals))
-			continue;
-		sigaddset(&set, *signals);
-		sig_reset(*signals); /* an ignored SIGCHLD may be inherited */
-	}
+	if (is_ignored(sig))
+		return;
+	word[i / bits] |= 1UL << i % bits;
+	sig_reset(sig); /* an ignored SIGCHLD may be inherited */
+}
+
+static void open_set(sigset_t set)
+{
 	source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (source.fd < 0)
 		die(1, "signalfd: ", msg_errno());
 	sigaddset(&set, SIGPIPE); /* a failed write returns EPIPE */
 	sigprocmask(SIG_BLOCK, &set, 0);
+}
+
+void sig_open(const int *signals)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (; *signals; signals++)
+		take(&set, *signals);
+	open_set(set);
+}
+
+void sig_open_all(void)
+{
+	static const int others[] = {SIGKILL, SIGSTOP, SIGPIPE, SIGCHLD, SIGURG, SIGTSTP, SIGTTIN,
+		SIGTTOU, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, 0};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int sig = 1; sig < _NSIG; sig++) {
+		const int *other = others;
+
+		while (*other && *other != sig)
+			other++;
+		if (!*other)
+			take(&set, sig);
+	}
+	open_set(set);
 }
 
 void sig_listen(void (*handle)(int))

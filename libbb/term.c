@@ -1,42 +1,27 @@
-/* term.c: the person's terminal: raw mode, window size, non-blocking access.
- *
- * O_NONBLOCK belongs to the open file description, and a terminal's is shared with the shell and its other programs. 
- * So the terminal is opened again, and only the new description is non-blocking; the inherited one stays as it is.
+/* term.c: the person's terminal: raw mode and window size.
  *
  * The settings are restored at every end: by the caller, by die() (msg_cleanup), and by a handler for the signals of
- * a crash.
+ * a crash.  Before SIGTSTP, SIGTTIN or SIGTTOU stop the program its handler restores them as well, unless the process
+ * is in the background, where the terminal is the shell's; term_raw_again() makes it raw when the process goes on.
  */
-#include <fcntl.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
+
+void (*term_changed_hands)(int ours);
 
 static struct termios cooked, raw;
 static int term = -1;
 static void (*next_cleanup)(void);
 
-int term_reopen(int fd, int flags)
-{
-	char name[] = "/proc/self/fd/0";
-	struct stat st;
-	int again;
-
-	flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-	if (fstat(fd, &st) || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
-		return -1;
-	name[sizeof name - 2] += fd;
-	again = open(name, flags);
-	if (again < 0 && isatty(fd) && tcgetsid(fd) == getsid(0))
-		again = open("/dev/tty", flags); /* no /proc, or su changed the user */
-	return again;
-}
-
 static void crash(int sig)
 {
 	term_restore();
+	if (term_changed_hands) /* standard output may be a terminal where standard input is none */
+		term_changed_hands(0);
 	kill(getpid(), sig); /* ends the process: SA_RESETHAND has restored the default */
 }
 
@@ -47,11 +32,59 @@ static void cleanup(void)
 		next_cleanup();
 }
 
+static void change_hands(int ours)
+{
+	tcsetattr(term, TCSANOW, ours ? &raw : &cooked);
+	if (term_changed_hands)
+		term_changed_hands(ours);
+}
+
+static void on(const int *signals, void (*handler)(int), int flags)
+{
+	struct sigaction act = {.sa_handler = handler, .sa_flags = flags}, was;
+
+	for (; *signals; signals++)
+		if (!sigaction(*signals, 0, &was) && was.sa_handler != SIG_IGN)
+			sigaction(*signals, &act, 0);
+}
+
+/* Also when the terminal controls no process of this session (after su): then nobody else uses it. */
+static int is_foreground(void)
+{
+	pid_t group = tcgetpgrp(term);
+
+	return term >= 0 && (group < 0 || group == getpgrp());
+}
+
+static void stop(int sig);
+static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU, 0};
+
+/* kill() returns after SIGCONT, or at once where nobody could send that (an orphaned process group). */
+static void stop(int sig)
+{
+	int saved = errno;
+
+	if (is_foreground())
+		change_hands(0);
+	on(stops, SIG_DFL, 0);
+	kill(getpid(), sig);
+	on(stops, stop, SA_NODEFER | SA_RESTART);
+	if (is_foreground())
+		change_hands(1);
+	errno = saved;
+}
+
+void term_guard(void)
+{
+	static const int fatal[] = {
+		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGQUIT, SIGSYS, 0};
+
+	on(fatal, crash, SA_RESETHAND | SA_NODEFER);
+	on(stops, stop, SA_NODEFER | SA_RESTART);
+}
+
 int term_raw(int fd)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT, SIGSYS};
-	struct sigaction act = {.sa_handler = crash, .sa_flags = SA_RESETHAND | SA_NODEFER};
-
 	if (tcgetattr(fd, &cooked))
 		return -1;
 	raw = cooked;
@@ -61,8 +94,7 @@ int term_raw(int fd)
 		next_cleanup = msg_cleanup;
 		msg_cleanup = cleanup;
 	}
-	for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++)
-		sigaction(fatal[i], &act, 0);
+	term_guard();
 	return tcsetattr(fd, TCSANOW, &raw);
 }
 
@@ -73,8 +105,10 @@ int term_is_raw(void)
 
 void term_raw_again(void)
 {
-	if (term >= 0)
-		tcsetattr(term, TCSANOW, &raw);
+	if (is_foreground())
+		change_hands(1);
+	else if (term >= 0)
+		kill(getpid(), SIGTTOU); /* as tcsetattr(3) does, unless it is blocked */
 }
 
 void term_restore(void)
@@ -86,7 +120,7 @@ void term_restore(void)
 	sigemptyset(&ttou);
 	sigaddset(&ttou, SIGTTOU); /* else a background process would be stopped (tcsetattr(3)) */
 	sigprocmask(SIG_BLOCK, &ttou, 0);
-	tcsetattr(term, TCSANOW, &cooked);
+	change_hands(0);
 	term = -1;
 }
 

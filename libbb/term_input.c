@@ -110,6 +110,7 @@ static void part_of_sequence(struct term_input *in, const unsigned char *data, s
 
 	data += broken;
 	n -= broken;
+	in->continues = in->passed || e->len > in->len + n;
 	in->since = loop_now;
 	if (in->len + n > TERM_HOLD) {
 		if (in->len)
@@ -136,10 +137,12 @@ void term_input_feed(struct term_input *in, const unsigned char *data, size_t n)
 	while (n) {
 		size_t run = escape_next(&in->escape, data, n);
 
-		if (in->escape.len)
+		if (in->escape.len) {
 			part_of_sequence(in, data, run);
-		else
+		} else {
+			in->continues = 0;
 			in->take(in, TERM_TYPED, data, run);
+		}
 		data += run;
 		n -= run;
 	}
@@ -152,11 +155,16 @@ msec term_input_due(const struct term_input *in)
 	return in->since + (in->escape.len == 1 ? ESC_WAIT : REST_WAIT);
 }
 
-void term_input_expire(struct term_input *in)
+void term_input_end(struct term_input *in)
 {
-	if (loop_now < term_input_due(in))
-		return;
 	in->escape.state = 0;
+	in->continues = in->passed || in->escape.len > in->len;
 	if (in->len)
 		pass(in, TERM_TYPED, in->len);
+}
+
+void term_input_expire(struct term_input *in)
+{
+	if (loop_now >= term_input_due(in))
+		term_input_end(in);
 }

@@ -9,7 +9,8 @@
 
 /* ==== display.c: standard output, and ptyattach's own lines ==== */
 
-/* Adds standard output to the loop, which writes what it does not take at once; before the first display_show(). */
+/* Adds standard output and standard error to the loop, which writes what they do not take at once; before anything
+ * else here, and before the terminal is made raw. */
 void display_open(void);
 /* The errno with which writing to standard output failed; from then on all output is dropped.  0: it did not fail. */
 int display_error(void);
@@ -19,7 +20,7 @@ void display_show(const unsigned char *data, size_t n);
 /* How many bytes of output wait for standard output. */
 size_t display_pending(void);
 /* Writes "[words: reason]" to standard error, on a line of its own and without control characters; reason may be 0.
- * Blocks. */
+ * Drops it when there is no room for it. */
 void display_line(const char *words, const char *reason);
 /* The same for something that goes on.  On a terminal the line, cut to its width, is left open: the next one replaces
  * it, and before anything else is written it is erased.  Elsewhere it is an ordinary line, left out if it is repeated,
@@ -27,28 +28,14 @@ void display_line(const char *words, const char *reason);
 void display_status(const char *words, const char *reason, int repeated);
 /* Erases it. */
 void display_status_over(void);
-/* Switches mouse reports, bracketed paste, a hidden cursor and colors off (xterm's ctlseqs): a session that was lost
- * may have left them on. */
-void display_reset(void);
-
-/* ==== detach_key.c: the detach key ==== */
-
-enum { DETACH_KEY_WAIT = 300 }; /* ms: the detach key and then nothing for so long means detach */
-
-struct detach_key {
-	int key;            /* its byte; -1: there is none */
-	msec held_since;    /* when the detach key was typed, if it was the last byte; else 0 */
-	unsigned char byte; /* where detach_key_next() puts a held key that is to be sent */
-};
-
-/* The byte that "^A", "^]" or one character means; -1 for "none"; -2 for anything else. */
-int detach_key_parse(const char *s);
-/* Takes the next bytes off the *n > 0 typed ones at *data, and moves both on.  Returns how many bytes are to be sent,
- * and in *run where they are (valid until the next call); 0 when only the detach key was taken. */
-size_t detach_key_next(
-	struct detach_key *k, const unsigned char **data, size_t *n, const unsigned char **run);
-/* When a detach key that nothing follows means detach; NEVER when none is held. */
-msec detach_key_due(const struct detach_key *k);
+/* Has such a line (kept by the caller) written before the first output; display_greet() does it at once. */
+void display_greeting(const char *words);
+void display_greet(void);
+/* The window has another size. */
+void display_resized(void);
+/* The last word: switches off whatever modes the output has left on in the terminal, and writes a line, if there are
+ * words for it.  Drops what still waits for standard output.  Takes no longer than a second. */
+void display_leave(const char *words, const char *reason);
 
 /* ==== remote.c: the client's side of raw and framed mode ==== */
 
@@ -123,7 +110,6 @@ struct link {
 	/* all connections */
 	enum link_state state;
 	enum link_eof eof;
-	char dirty; /* a session may have left the terminal's modes changed */
 	char last_failure
 		[80]; /* why there is no connection, as reported last; not reported twice in a row */
 	char had_session; /* on an earlier connection */
@@ -162,6 +148,22 @@ void link_announce_unsent(void);
 void link_connected(int fd, int reset_after);
 /* No connection could be made, or the keyed handshake failed, for this reason (used before it returns). */
 void link_failed(const char *reason);
+
+/* ==== detach_key.c: the detach key among what a person types ==== */
+
+/* The byte that "^A", "^]" or one character means; -1 for "none"; -2 for anything else. */
+int detach_key_parse(const char *s);
+/* What detach_key_parse() returned is the key from here on; without this there is none. */
+void detach_key_set(int key);
+/* How a person calls it ("^A"); nothing when there is none. */
+void detach_key_name(struct text *t);
+/* Passes n bytes from the person's terminal to link_type(), but for the detach key and what belongs to a key that is
+ * not complete: at most DETACH_KEY_KEPT bytes.  1 when ^C was among them, unless that is the detach key. */
+enum { DETACH_KEY_KEPT = 256 };
+int detach_key_typed(const unsigned char *data, size_t n);
+/* When detach_key_timer() is to be called, or NEVER; it returns 1 when the person has detached. */
+msec detach_key_due(void);
+int detach_key_timer(void);
 
 /* ==== connect.c: connecting to an address ==== */
 

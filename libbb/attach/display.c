@@ -1,115 +1,248 @@
 /* display.c: standard output for the session's output, and ptyattach's own lines on standard error.
  *
- * A terminal, device or pipe is opened again as a description that does not block (term_reopen()); writing to a regular
- * file never blocks.  What is left, a socket for example, cannot be opened again: it is written to in small pieces, and
- * only when select() says that it is ready.  If the session's output has left the cursor inside a line, a line of
- * ptyattach's own begins with CR and LF.
+ * Neither is ever waited for (nowait.c): what standard output does not take is kept, and the link is not read
+ * meanwhile; a line that finds no room is dropped.  When both are the same terminal, all goes through standard output,
+ * in order.
+ *
+ * Whatever standard output took is followed by `modes`, so on every way out the terminal can be left as it was
+ * found: by display_leave(), by die() (msg_cleanup), by the signal handlers of term.c (term_changed_hands()).  All that
+ * restore() does is async-signal-safe: it reads the modes, writes into its own buffer, and makes system calls.  Where a
+ * signal comes between a write and modes_feed(), what that write switched on is missed.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "attach.h"
 
-enum { SLICE = 512 }; /* PIPE_BUF at least (POSIX): what a socket that is ready takes at once */
+enum { LEAVE_WITHIN = 500 }; /* ms that a terminal which takes nothing may hold up the end */
 
-static struct queue pending;   /* output that standard output did not take yet */
+struct outlet {
+	struct source src;
+	struct queue queue; /* what the descriptor did not take yet */
+	char shared;        /* the description may block: nowait_write() */
+	int error;          /* a write has failed with it; from then on everything is dropped */
+};
+
+static struct outlet out, err, *lines;
+static struct modes modes; /* of standard output, if it is a terminal */
+static char is_terminal;
+static char given_back;        /* the terminal is as it was found, whatever `modes` says */
 static char at_line_start = 1; /* what was written last ends in a newline */
-static char blocking;          /* a write may block although select() says that it is ready */
-static int error;
-static char status; /* the last line is one of display_status() */
+static char status;            /* the last line is one of display_status() */
+static const char *greeting;   /* not said yet */
+
+static ssize_t outlet_write(struct outlet *o, const unsigned char *data, size_t n)
+{
+	ssize_t done = o->shared ? nowait_write(o->src.fd, data, n) : io_write(o->src.fd, data, n);
+
+	if (done < 0) {
+		o->error = errno;
+		queue_close(&o->queue);
+	}
+	return done;
+}
+
+/* The same, with output that the terminal's modes follow from. */
+static ssize_t outlet_move(struct outlet *o, const unsigned char *data, size_t n)
+{
+	ssize_t done = outlet_write(o, data, n);
+
+	if (done > 0 && o == &out && is_terminal)
+		modes_feed(&modes, data, done);
+	return done;
+}
+
+/* All of it, or nothing when there is no room for it: -1. */
+static int outlet_put(struct outlet *o, const unsigned char *data, size_t n)
+{
+	ssize_t done = 0;
+
+	if (o->error || queue_room(&o->queue) < n)
+		return -1;
+	if (!o->queue.len)
+		done = outlet_move(o, data, n);
+	return done < 0 || queue_put(&o->queue, data + done, n - done);
+}
+
+/* As much of it as is taken before this time: for the end, when the loop does not turn again. */
+static void outlet_put_until(struct outlet *o, msec end, const unsigned char *data, size_t n)
+{
+	while (n && !o->error) {
+		struct pollfd p = {.fd = o->src.fd, .events = POLLOUT};
+		ssize_t done = outlet_write(o, data, n);
+
+		if (done > 0) {
+			data += done;
+			n -= done;
+			continue;
+		}
+		loop_clock();
+		if (loop_now >= end)
+			return;
+		poll(&p, 1, (int)(end - loop_now));
+	}
+}
 
 static unsigned want(struct source *src, msec *due)
 {
-	(void)src, (void)due;
-	return pending.len ? LOOP_WRITE : 0;
-}
-
-static void fail(int why)
-{
-	error = why;
-	queue_close(&pending);
+	(void)due;
+	return ((struct outlet *)src)->queue.len ? LOOP_WRITE : 0;
 }
 
 static void ready(struct source *src, unsigned what)
 {
-	size_t n = pending.len;
+	struct outlet *o = (struct outlet *)src;
 	ssize_t done;
 
-	if (!(what & LOOP_WRITE))
+	if (!(what & LOOP_WRITE) || !o->queue.len)
 		return;
-	if (blocking && n > SLICE)
-		n = SLICE;
-	done = io_write(src->fd, queue_data(&pending), n);
-	if (done < 0)
-		fail(errno);
-	else
-		queue_take(&pending, done);
+	done = outlet_move(o, queue_data(&o->queue), o->queue.len);
+	if (done > 0)
+		queue_take(&o->queue, done);
 }
 
-static struct source output = {.want = want, .ready = ready};
-
-void display_open(void)
+static void outlet_open(struct outlet *o, int fd)
 {
 	struct stat st;
 
-	output.fd = term_reopen(1, O_WRONLY);
-	if (output.fd < 0) {
-		output.fd = 1;
-		blocking = fstat(1, &st) || !S_ISREG(st.st_mode);
+	o->src = (struct source){.fd = nowait_open(fd, O_WRONLY), .want = want, .ready = ready};
+	if (o->src.fd < 0) {
+		o->src.fd = fd;
+		o->shared = fstat(fd, &st) || !S_ISREG(st.st_mode);
 	}
-	loop_add(&output);
+	loop_add(&o->src);
+}
+
+/* ---- the terminal's modes ---- */
+
+static void write_modes(const struct text *t, const char *start)
+{
+	loop_clock();
+	outlet_put_until(
+		&out, loop_now + LEAVE_WITHIN, (const unsigned char *)start, t->at - start);
+}
+
+static void restore(void)
+{
+	char off[MODES_TEXT];
+	struct text t = {off, off + sizeof off};
+
+	if (!is_terminal || given_back)
+		return;
+	given_back = 1;
+	at_line_start |= modes_off(&modes, &t);
+	write_modes(&t, off);
+}
+
+static void take_again(void)
+{
+	static struct modes none; /* never written; without const it takes no place in the file */
+	char on[MODES_TEXT];
+	struct text t = {on, on + sizeof on};
+
+	if (!given_back)
+		return;
+	given_back = 0;
+	modes_change(&none, &modes, &t);
+	write_modes(&t, on);
+}
+
+static void term_changes_hands(int ours)
+{
+	if (ours)
+		take_again();
+	else
+		restore();
+}
+
+void display_resized(void)
+{
+	modes_resized(&modes);
+}
+
+/* ---- what others call ---- */
+
+void display_open(void)
+{
+	struct stat one, two;
+
+	is_terminal = isatty(1);
+	outlet_open(&out, 1);
+	outlet_open(&err, 2);
+	lines = is_terminal && isatty(2) && !fstat(1, &one) && !fstat(2, &two) &&
+				one.st_rdev == two.st_rdev ?
+			&out :
+			&err;
+	msg_cleanup = restore;
+	term_changed_hands = term_changes_hands;
 }
 
 int display_error(void)
 {
-	return error;
+	return out.error;
 }
 
 size_t display_pending(void)
 {
-	return pending.len;
+	return out.queue.len;
+}
+
+void display_status_over(void)
+{
+	static const unsigned char erase[] = "\r\033[K"; /* EL */
+
+	if (status)
+		outlet_put(lines, erase, sizeof erase - 1);
+	status = 0;
 }
 
 void display_show(const unsigned char *data, size_t n)
 {
-	ssize_t done = 0;
-
-	if (error)
-		return;
 	display_status_over();
+	display_greet();
 	at_line_start = data[n - 1] == '\n';
-	if (!pending.len && !blocking)
-		done = io_write(output.fd, data, n);
-	if (done < 0 || queue_put(&pending, data + done, n - done))
-		fail(errno);
+	if (outlet_put(&out, data, n) && !out.error)
+		out.error = ENOBUFS;
+}
+
+/* Room for the longest: 320 bytes. */
+static void write_line(struct text *t, const char *words, const char *reason)
+{
+	const char *newline = term_is_raw() ? "\r\n" : "\n";
+	char *said;
+
+	t->end -= 3;
+	if (isatty(2) && !at_line_start)
+		text_str(t, newline);
+	said = t->at;
+	text_str(t, "[");
+	text_str(t, words);
+	if (reason) {
+		text_str(t, ": ");
+		text_str(t, reason);
+	}
+	t->at = said + text_clean(said, t->at - said);
+	t->end += 3;
+	text_str(t, "]");
+	text_str(t, newline);
+	at_line_start = 1;
 }
 
 void display_line(const char *words, const char *reason)
 {
-	char line[320], *text;
-	struct text t = {line, line + sizeof line - 3};
+	char line[320];
+	struct text t = {line, line + sizeof line};
 
 	display_status_over();
-	if (isatty(2) && !at_line_start)
-		text_str(&t, "\r\n");
-	text = t.at;
-	text_str(&t, "[");
-	text_str(&t, words);
-	if (reason) {
-		text_str(&t, ": ");
-		text_str(&t, reason);
-	}
-	t.at = text + text_clean(text, t.at - text);
-	t.end += 3;
-	text_str(&t, term_is_raw() ? "]\r\n" : "]\n");
-	io_write_all(2, line, t.at - line);
-	at_line_start = 1;
+	write_line(&t, words, reason);
+	outlet_put(lines, (const unsigned char *)line, t.at - line);
 }
 
 void display_status(const char *words, const char *reason, int repeated)
 {
-	char line[320], *text;
+	char line[320], *said;
 	struct text t = {line, line + sizeof line};
 	struct winsize size;
 
@@ -120,34 +253,47 @@ void display_status(const char *words, const char *reason, int repeated)
 	}
 	display_status_over();
 	text_str(&t, at_line_start ? "" : "\r\n");
-	text = t.at;
-	if (!term_size(2, &size) && text + size.ws_col - 1 < t.end)
-		t.end = text + size.ws_col - 1;
+	said = t.at;
+	if (!term_size(2, &size) && said + size.ws_col - 1 < t.end)
+		t.end = said + size.ws_col - 1;
 	text_str(&t, "[");
 	text_str(&t, words);
 	text_str(&t, ": ");
 	text_str(&t, reason);
 	text_str(&t, "]");
-	t.at = text + text_clean(text, t.at - text);
-	io_write_all(2, line, t.at - line);
+	t.at = said + text_clean(said, t.at - said);
+	outlet_put(lines, (const unsigned char *)line, t.at - line);
 	at_line_start = 1;
 	status = 1;
 }
 
-void display_status_over(void)
+void display_greeting(const char *words)
 {
-	static const char erase[] = "\r\033[K"; /* EL */
-
-	if (status)
-		io_write_all(2, erase, sizeof erase - 1);
-	status = 0;
+	greeting = words;
 }
 
-void display_reset(void)
+void display_greet(void)
 {
-	static const char off[] =
-		"\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?25h\033[m";
+	const char *words = greeting;
 
-	if (isatty(2))
-		io_write_all(2, off, sizeof off - 1);
+	greeting = 0;
+	if (words)
+		display_line(words, 0);
+}
+
+void display_leave(const char *words, const char *reason)
+{
+	char line[320];
+	struct text t = {line, line + sizeof line};
+	msec end;
+
+	display_status_over();
+	restore();
+	loop_clock();
+	end = loop_now + LEAVE_WITHIN / 2;
+	if (lines == &err)
+		outlet_put_until(&err, end, queue_data(&err.queue), err.queue.len);
+	if (words)
+		write_line(&t, words, reason);
+	outlet_put_until(lines, end, (const unsigned char *)line, t.at - line);
 }

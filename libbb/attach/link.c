@@ -5,15 +5,12 @@
  *	 ^                         | link_failed()          |
  *	 |        with -R          |                        | lost()
  *	 +-------------------------+------------------------+
- *	                           | without -R             | without -R; ended(): EXIT, or a close in good order
+ *	                           | without -R             | without -R; EXIT,         or a close in good order
  *	                           v                        v
  *	                     die(), status 255           LEAVING: output is written, then ptyattach ends
  *
  * The socket is read only while no output waits for standard output, and standard input only while uplink.input has
  * room.  Every loss of a connection that was up goes through lost(), which decides whether there is another.
- *
- * Whether the terminal's modes may have to be reset is a fact of its own, `dirty`: set with every connection, since a
- * session's output may follow, and cleared only by a session that ended in good order and so has reset them itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -141,13 +138,6 @@ static void lost(const char *reason)
 	try_again(reason);
 }
 
-/* The session has ended in good order. */
-static void ended(int status, const char *words)
-{
-	uplink.dirty = 0;
-	leaving(status, words, 0);
-}
-
 static void exited(int status)
 {
 	static char line[32];
@@ -155,7 +145,7 @@ static void exited(int status)
 
 	text_str(&t, "exited, status ");
 	text_num(&t, status);
-	ended(status, line);
+	leaving(status, line, 0);
 }
 
 /* After the end of the stream without EXIT.  In raw mode that is the session's end.  In framed mode it is a loss; but
@@ -175,7 +165,7 @@ static void closed(void)
 		   !again) { /* of a server that ends, the notice says all there is to say */
 		leaving(LOST, r->ends ? 0 : "connection closed", 0);
 	} else if (r->mode == REMOTE_RAW || (r->mode != REMOTE_EXTENDED && r->answered && !again)) {
-		ended(0, "connection closed");
+		leaving(0, "connection closed", 0);
 	} else {
 		lost("closed without an end of the session");
 	}
@@ -304,7 +294,6 @@ static void up(int fd, struct noise *n)
 {
 	link_make_raw();
 	uplink.state = LINK_UP;
-	uplink.dirty = 1;
 	if (uplink.eof == EOF_SENT)
 		uplink.eof = EOF_SEEN;
 	uplink.check_at = 0;
@@ -312,6 +301,8 @@ static void up(int fd, struct noise *n)
 	uplink.src = (struct source){.fd = fd, .want = want, .ready = ready};
 	loop_add(&uplink.src);
 	remote_begin(&uplink.remote, fd, uplink.framed, n);
+	if (!uplink.framed)
+		display_greet();
 	link_window();
 }
 

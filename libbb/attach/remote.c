@@ -141,6 +141,10 @@ static int handle(struct remote *r, const struct frame *f)
 			return -1;
 		r->status = f->size;
 		break;
+	case FRAME_REPLAYED: /* the session is there, though it has nothing to show */
+		remote_tell(r);
+		display_greet();
+		break;
 	case FRAME_NOTICE:
 		if (take_text(r, f))
 			noticed(r);

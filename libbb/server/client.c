@@ -30,7 +30,8 @@ enum {
 
 int client_alive;
 static struct client table[LOOP_MAX] LARGE;
-static int used; /* slots from here on were never taken */
+static struct viewer viewers[LOOP_MAX] LARGE; /* in the same slots */
+static int used;                              /* slots from here on were never taken */
 
 static struct client *of(struct source *src)
 {
@@ -54,12 +55,12 @@ void client_feed(struct session *s, uint64_t before)
 	}
 }
 
-/* Starts output, with the oldest byte of the ring. */
+/* Starts output, with what the ring has. */
 static void start_output(struct client *c)
 {
 	c->phase = CLIENT_STREAMING;
 	if (c->session)
-		c->pos = ring_oldest(&c->session->ring);
+		client_replay(c);
 }
 
 /* ---- input ---- */
@@ -75,12 +76,12 @@ static void after_input(struct client *c)
 {
 	if (c->refusal) {
 		if (is_settled(c))
-			client_dismiss(c, c->refusal, -1);
+			client_dismiss(c, c->refusal, CLIENT_AGAIN);
 		return;
 	}
 	if (c->phase == CLIENT_DETECTING && is_settled(c))
 		start_output(c);
-	if (client_pending(c) || c->replaying)
+	if (client_pending(c) || c->replay_due)
 		client_flush(c);
 }
 
@@ -89,8 +90,10 @@ static void input_ended(struct client *c)
 {
 	int why = errno, had_eof = c->input == CLIENT_EOF;
 
-	if (c->phase != CLIENT_LINGERING)
+	if (c->phase != CLIENT_LINGERING) {
 		client_input_settled(c);
+		client_input_ended(c);
+	}
 	c->input = CLIENT_HUNG_UP;
 	/* after a half-close, a raw client's or behind EOF, output goes on unless the connection is lost */
 	if (why || c->phase == CLIENT_LINGERING || c->tty || (c->mode != CLIENT_RAW && !had_eof) ||
@@ -171,6 +174,12 @@ static msec detect_at(const struct client *c)
 	return undecided ? client_silent_at(c) : NEVER;
 }
 
+/* When what has come of a sequence is passed on; not before the terminal takes it. */
+static msec expire_at(const struct client *c)
+{
+	return is_read(c) ? client_input_due(c) : NEVER;
+}
+
 static msec latest(msec a, msec b)
 {
 	return a > b ? a : b;
@@ -205,6 +214,7 @@ static unsigned want(struct source *src, msec *due)
 		return wants;
 	}
 	due_at(due, detect_at(c));
+	due_at(due, expire_at(c));
 	due_at(due, stalled_at(c));
 	due_at(due, idle_at(c));
 	if (CFG_FRAMED)
@@ -265,6 +275,8 @@ static void timer(struct client *c)
 		return;
 	if (c->phase == CLIENT_LINGERING)
 		client_linger(c);
+	else if (CFG_MODES && loop_now >= expire_at(c))
+		client_input_expire(c);
 	else if (loop_now >= detect_at(c))
 		detect_timeout(c);
 	else if (client_is_drained(c))
@@ -315,11 +327,15 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	struct client *c = slot_take(fd, name, mode);
 
 	c->session = s;
+	if (CFG_MODES && (s->trails || client_rules.idle))
+		client_input_begin(c, &viewers[c - table]);
 	c->next = s->clients;
 	c->watch = client_rules.watch;
 	s->clients = c;
 	client_count++;
 	client_report(c, "connected");
+	if (s->shared)
+		pty_continue(&s->pty);
 	after_input(c);
 	return c;
 }

@@ -5,6 +5,7 @@
  * Three steps, so that no byte is lost on the way.  Closing a socket with unread input would reset the connection, and the
  * peer's system may then discard what it has received and not delivered (RFC 1122, 4.2.2.13).
  */
+#include <string.h>
 #include <sys/socket.h>
 #include "server.h"
 
@@ -14,6 +15,7 @@ enum {
 	MEASURE = 100, /* ms between measurements of what is still under way to it */
 };
 
+const char client_server_ends[] = "the server ends";
 struct client_rules client_rules;
 int client_count;
 struct client *client_refused;
@@ -88,6 +90,13 @@ void client_flush(struct client *c)
 		c->check_at = loop_now + CLIENT_CHECK;
 }
 
+/* Behind a notice: the command's status, or what its lack means. */
+static int tell_status(struct client *c, int status)
+{
+	return status >= 0 ? wire_frame(&c->wire, FRAME_EXIT, status, 0) :
+			     wire_frame(&c->wire, FRAME_CLOSING, status == CLIENT_FOR_GOOD, 0);
+}
+
 void client_dismiss(struct client *c, const char *why, int status)
 {
 	char line[128];
@@ -98,13 +107,13 @@ void client_dismiss(struct client *c, const char *why, int status)
 	detach(c);
 	c->refusal = 0;
 	c->phase = CLIENT_CLOSING;
-	text_str(&t, msg_applet);
-	text_str(&t, ": ");
+	if (why != client_server_ends) {
+		text_str(&t, msg_applet);
+		text_str(&t, ": ");
+	}
 	text_str(&t, why);
 	if (client_is_extended(c)) {
-		failed = client_notice(c, &t, line);
-		if (status >= 0)
-			failed |= wire_frame(&c->wire, FRAME_EXIT, status, 0);
+		failed = client_notice(c, &t, line) || tell_status(c, status);
 	} else {
 		text_str(&t, "\r\n");
 		failed = wire_text(&c->wire, &t, line);
@@ -118,12 +127,24 @@ void client_dismiss(struct client *c, const char *why, int status)
 void client_close_idle(struct client *c)
 {
 	if (client_is_extended(c)) {
-		client_dismiss(c, "closed: nothing typed for too long", -1);
+		client_dismiss(c, "closed: nothing typed for too long", CLIENT_FOR_GOOD);
 		return;
 	}
 	client_report(c, "idle");
 	detach(c);
 	start_linger(c);
+}
+
+/* The command's status; but when the server ends, that is what ended it. */
+static int say_end(struct client *c)
+{
+	struct text t = {
+		(char *)(uintptr_t)client_server_ends, (char *)(uintptr_t)client_server_ends};
+
+	if (!c->session->hung_up)
+		return tell_status(c, c->session->status);
+	t.at += strlen(client_server_ends);
+	return client_notice(c, &t, client_server_ends) || tell_status(c, CLIENT_AGAIN);
 }
 
 int client_is_drained(const struct client *c)
@@ -136,7 +157,7 @@ void client_end(struct client *c)
 {
 	if (c->phase == CLIENT_STREAMING && client_is_extended(c)) {
 		c->phase = CLIENT_CLOSING;
-		if (!wire_frame(&c->wire, FRAME_EXIT, c->session->status, 0))
+		if (!say_end(c))
 			client_flush(c);
 	}
 	if (!c->src.closed && !client_pending(c))

@@ -12,6 +12,10 @@
  * start, on -f sockets FRAMED.  Memory and work are bounded by the bytes received: payloads are passed on in pieces,
  * unknown types are skipped, and a number that is no signal or no size has no effect.
  *
+ * What a terminal says by itself (term_input.c) is not typing: it takes no size, and does not count for -i.  Of several
+ * clients only the one whose size counts answers the command's questions; what the others say waits until it is
+ * known what it is, a tenth of a second at most.
+ *
  * config FRAMED y framed mode: window size, signals and exit status over the wire
  */
 #include <signal.h>
@@ -22,17 +26,29 @@ static unsigned long activity; /* the last value given to a client */
 
 /* ---- the window size of a shared terminal ---- */
 
-void client_size_changed(struct session *s, const struct client *by)
+/* Who typed or resized last, of those that count and, if there are any, of those whose window is known; or 0. */
+static const struct client *latest_client(const struct session *s)
 {
 	const struct client *latest = 0;
+
+	for (const struct client *c = s->clients; c; c = c->next) {
+		int sized = c->rows || c->cols, before = latest && (latest->rows || latest->cols);
+
+		if (!c->watch && (!latest || sized > before ||
+					 (sized == before && c->activity >= latest->activity)))
+			latest = c;
+	}
+	return latest;
+}
+
+void client_size_changed(struct session *s, const struct client *by)
+{
+	const struct client *latest;
 	struct winsize size = s->size;
 
 	if (!CFG_FRAMED && !CFG_INTERACTIVE)
 		return;
-	for (struct client *c = s->clients; c; c = c->next)
-		if (!c->watch && (c->rows || c->cols) &&
-			(!latest || c->activity > latest->activity))
-			latest = c;
+	latest = latest_client(s);
 	if (!latest)
 		return;
 	size.ws_row = latest->rows ? latest->rows : size.ws_row;
@@ -54,6 +70,37 @@ static void set_active(struct client *c)
 
 /* ---- input ---- */
 
+static void pass(struct client *c, const unsigned char *data, size_t n)
+{
+	c->in_bytes += n;
+	session_input(c->session, data, n);
+	c->typed_end = c->session->in_bytes;
+}
+
+static void typed(struct client *c)
+{
+	set_active(c);
+	client_size_changed(c->session, c);
+}
+
+/* A run of what a client said (struct term_input).  A size that a terminal reports is an answer, too: to DECSET 2048. */
+static void take(struct term_input *in, int kind, const unsigned char *data, size_t n)
+{
+	struct viewer *v = (struct viewer *)in;
+	struct client *c = v->client;
+	int answer = kind == TERM_ANSWER || (kind == TERM_REPORT && in->escape.final == 't');
+
+	if (c->watch)
+		return;
+	if (kind == TERM_TYPED)
+		typed(c);
+	in->hold = latest_client(c->session) != c;
+	if (!in->continues)
+		v->dropped = answer && in->hold;
+	if (n && !v->dropped)
+		pass(c, data, n);
+}
+
 static void type(struct client *c, const unsigned char *data, size_t n)
 {
 	if (c->watch || !c->session)
@@ -61,11 +108,34 @@ static void type(struct client *c, const unsigned char *data, size_t n)
 	c->session->start_asked = 1;
 	if (!n)
 		return;
-	set_active(c);
-	client_size_changed(c->session, c);
-	c->in_bytes += n;
-	session_input(c->session, data, n);
-	c->typed_end = c->session->in_bytes;
+	if (CFG_MODES && c->viewer) {
+		c->viewer->input.hold = latest_client(c->session) != c;
+		term_input_feed(&c->viewer->input, data, n);
+		return;
+	}
+	typed(c);
+	pass(c, data, n);
+}
+
+void client_input_begin(struct client *c, struct viewer *v)
+{
+	*v = (struct viewer){.input.take = take, .client = c};
+	c->viewer = v;
+}
+
+/* A long answer of which a part was dropped is nothing typed, however slowly the rest comes. */
+msec client_input_due(const struct client *c)
+{
+	const struct viewer *v = c->viewer;
+
+	if (!CFG_MODES || !v || !c->session || (v->dropped && v->input.escape.len > v->input.len))
+		return NEVER;
+	return term_input_due(&v->input);
+}
+
+void client_input_expire(struct client *c)
+{
+	term_input_expire(&c->viewer->input);
 }
 
 /* ---- the environment of a session that has not started ---- */
@@ -125,14 +195,14 @@ static void handle_hello(struct client *c)
 	if (!c->session)
 		return;
 	client_send_size(c);
-	c->replaying = c->session->shared;
-	c->replay_end = c->session->ring.head;
+	c->replay_due = c->session->shared;
 }
 
 static void handle_extended(struct client *c, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_EOF:
+		client_input_ended(c);
 		c->input = CLIENT_EOF;
 		break;
 	case FRAME_PING:
@@ -235,6 +305,12 @@ void client_input_settled(struct client *c)
 {
 	if (c->mode == CLIENT_NEW)
 		settle(c, 0);
+}
+
+void client_input_ended(struct client *c)
+{
+	if (CFG_MODES && c->viewer && c->session)
+		term_input_end(&c->viewer->input);
 }
 
 enum { FOREIGN = 2 };

@@ -3,7 +3,9 @@
  *	ring -> c->pos ------------------> writev to the socket, behind a header when framed
  *	packets, text, rest of a frame --> wire.out --> written before any output
  *
- * A client whose position is overwritten goes on at the oldest byte, and is sent a notice of how many bytes it missed.
+ * What a client was not there for is a picture, not a second performance: a replay (replay.c) begins behind the
+ * sequences that lead its terminal to the modes in force there, and asks no questions.  So does what follows when its
+ * position was overwritten, behind a notice of how many bytes it missed.
  */
 #include "server.h"
 
@@ -49,43 +51,99 @@ void client_send_size(struct client *c)
 		c->failed = 1;
 }
 
-static int skip(struct client *c, uint64_t oldest)
+/* What leads a terminal from these modes to others, as output. */
+static int tell_modes(struct client *c, const struct modes *from, const struct modes *to)
+{
+	char sequences[MODES_TEXT];
+	struct text t = {sequences, sequences + sizeof sequences};
+
+	modes_change(from, to, &t);
+	if (t.at == sequences)
+		return 0;
+	return client_is_extended(c) ?
+		       wire_frame(&c->wire, FRAME_DATA, t.at - sequences, sequences) :
+		       wire_text(&c->wire, &t, sequences);
+}
+
+/* Where a replay begins, and the modes in force there. */
+static uint64_t beginning(const struct client *c, struct modes *m)
+{
+	const struct session *s = c->session;
+
+	return CFG_MODES && s->trails ? trail_begin(&s->trails->oldest, &s->ring, m) :
+					ring_oldest(&s->ring);
+}
+
+/* Goes on at pos with what it was not there for, its terminal having been led from these modes to others. */
+static int replay(struct client *c, uint64_t pos, const struct modes *from, const struct modes *to)
+{
+	c->pos = pos;
+	c->replay_end = c->session->ring.head;
+	if (!CFG_MODES || !c->session->trails)
+		return 0;
+	c->viewer->replay = (struct replay){.looked = pos, .resized = c->session->resized};
+	if (session_is_alternate(c->session))
+		session_redraw(c->session);
+	return tell_modes(c, from, to);
+}
+
+void client_replay(struct client *c)
+{
+	struct modes fresh = {0}, m;
+
+	if (replay(c, beginning(c, &m), &fresh, &m))
+		c->failed = 1;
+}
+
+/* It fell behind: the rest of what it lacks is skipped. */
+static int skip(struct client *c)
 {
 	char line[48];
 	struct text t = {line, line + sizeof line};
+	struct modes m;
+	uint64_t begin = beginning(c, &m);
 
-	text_num(&t, oldest - c->pos);
+	text_num(&t, begin - c->pos);
 	text_str(&t, " bytes skipped");
-	c->skipped += oldest - c->pos;
-	c->pos = oldest;
-	return client_is_extended(c) ? client_notice(c, &t, line) : 0;
+	c->skipped += begin - c->pos;
+	if (client_is_extended(c) && client_notice(c, &t, line))
+		return -1;
+	return replay(c, begin, CFG_MODES && c->session->trails ? &c->viewer->modes : 0, &m);
+}
+
+/* How much of the ring it may be given now; questions of a replay are stepped over. */
+static size_t next_part(struct client *c)
+{
+	if (c->pos >= c->replay_end)
+		return (size_t)-1;
+	if (CFG_MODES && c->session->trails)
+		return replay_next(&c->viewer->replay, &c->session->ring, &c->pos, c->replay_end);
+	return c->replay_end - c->pos;
 }
 
 /* Writes once: what is queued in the wire, or, when nothing is, the next part of the ring.  Returns how many bytes of the
  * ring were taken, or -1 and errno. */
 static ssize_t step(struct client *c)
 {
-	struct ring *ring = &c->session->ring;
-	uint64_t oldest = ring_oldest(ring);
+	const struct ring *ring = &c->session->ring;
 	struct iovec v[2];
-	size_t max = (size_t)-1;
+	size_t max;
 	ssize_t n;
 
 	if (c->wire.out.len && wire_flush(&c->wire) < 0)
 		return -1;
 	if (c->wire.out.len)
 		return 0;
-	if (c->pos < oldest && skip(c, oldest))
+	if (c->pos < ring_oldest(ring) && skip(c))
 		return -1;
-	if (c->replaying && c->pos < c->replay_end)
-		max = c->replay_end - c->pos;
+	max = next_part(c);
 	n = wire_output(&c->wire, client_is_extended(c), v, ring_data(ring, c->pos, max, v));
 	if (n < 0)
 		return -1;
 	c->pos += n;
 	c->out_bytes += n;
-	if (CFG_FRAMED && c->replaying && c->pos >= c->replay_end) {
-		c->replaying = 0;
+	if (CFG_FRAMED && c->replay_due && c->pos >= c->replay_end) {
+		c->replay_due = 0;
 		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
 			return -1;
 	}

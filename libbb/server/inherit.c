@@ -99,27 +99,49 @@ void inherit_notify(void)
 	while (*e++);
 }
 
-static int notify(const char *path, const char *words)
+static unsigned notify_want(struct source *src, msec *due)
 {
-	static const struct timeval timeout = {.tv_sec = 5};
-	union sock_name n;
-	int fd, failed;
-
-	errno = ENAMETOOLONG;
-	if (strlen(path) > ADDR_PATH_MAX)
-		return -1;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	sock_unix(&n, path);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-	failed = sendto(fd, words, strlen(words), MSG_NOSIGNAL, &n.sa, sock_name_len(&n)) < 0;
-	close(fd);
-	return failed;
+	(void)src, (void)due;
+	return LOOP_WRITE;
 }
+
+static void notify_failed(void)
+{
+	warn("NOTIFY_SOCKET: ", notify_socket, ": ", msg_errno());
+}
+
+static void notify_ready(struct source *src, unsigned what)
+{
+	static const char words[] = "READY=1";
+	ssize_t done = send(src->fd, words, sizeof words - 1, MSG_NOSIGNAL);
+
+	(void)what;
+	if (done < 0 && errno == EAGAIN)
+		return;
+	if (done < 0)
+		notify_failed();
+	loop_close(src);
+}
+
+static struct source notify = {.want = notify_want, .ready = notify_ready};
 
 void inherit_notify_ready(void)
 {
-	if (notify_socket && notify(notify_socket, "READY=1"))
-		warn("NOTIFY_SOCKET: ", notify_socket, ": ", msg_errno());
+	union sock_name n;
+
+	if (!notify_socket)
+		return;
+	errno = ENAMETOOLONG;
+	notify.fd = -1;
+	if (strlen(notify_socket) <= ADDR_PATH_MAX)
+		notify.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (notify.fd >= 0) {
+		sock_unix(&n, notify_socket);
+		if (!connect(notify.fd, &n.sa, sock_name_len(&n))) {
+			loop_add(&notify);
+			return;
+		}
+	}
+	notify_failed();
+	close(notify.fd);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include "server.h"
@@ -62,6 +63,17 @@ int pty_hangup(const struct pty *p, int sig)
 		kill(-p->pid, SIGCONT);
 	}
 	return failed;
+}
+
+void pty_continue(const struct pty *p)
+{
+	siginfo_t stopped = {0};
+
+	if (p->pid <= 0)
+		return;
+	waitid(P_PID, p->pid, &stopped, WSTOPPED | WNOHANG | WNOWAIT);
+	if (stopped.si_pid || (CFG_JAIL && jail_needs_init()))
+		kill(-p->pid, SIGCONT);
 }
 
 void pty_signal(const struct pty *p, int sig)

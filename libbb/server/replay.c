@@ -21,19 +21,9 @@ static void follow(struct modes *m, const struct ring *r, uint64_t *pos, uint64_
 	}
 }
 
-void trail_follow(struct trail *t, const struct ring *r, size_t n)
+void trail_follow(struct trail *t, const struct ring *r, uint64_t to)
 {
-	if (r->head + n > r->size)
-		follow(&t->modes, r, &t->pos, r->head + n - r->size);
-}
-
-int trail_alternate(const struct trail *t, const struct ring *r)
-{
-	struct modes m = t->modes;
-	uint64_t pos = t->pos;
-
-	follow(&m, r, &pos, r->head);
-	return m.alternate != 0;
+	follow(&t->modes, r, &t->pos, to);
 }
 
 static int byte_at(const struct ring *r, uint64_t pos)
@@ -58,6 +48,15 @@ uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *
 
 enum { LOOK = 65536 }; /* bytes parsed ahead of the reader */
 
+/* Whether the complete sequence is skipped. */
+static int is_left_out(const struct replay *p)
+{
+	const struct escape *e = &p->escape;
+
+	return escape_asks(e) || (p->looked <= p->resized && e->intro == '[' && !e->lead &&
+					 !e->inter && e->final == 'r');
+}
+
 static void look(struct replay *p, const struct ring *r, uint64_t end)
 {
 	struct iovec v[2];
@@ -65,7 +64,7 @@ static void look(struct replay *p, const struct ring *r, uint64_t end)
 
 	ring_data(r, p->looked, n, v);
 	p->looked += escape_next(&p->escape, v->iov_base, v->iov_len);
-	if (p->escape.done && escape_asks(&p->escape)) {
+	if (p->escape.done && is_left_out(p)) {
 		p->until = p->looked;
 		p->question = p->looked - p->escape.len;
 	}

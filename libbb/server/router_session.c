@@ -253,7 +253,7 @@ void router_sessions_hangup(void)
 		if (s->session.state != SESSION_NEW)
 			session_hangup(&s->session);
 		else if (s->session.clients)
-			client_dismiss(s->session.clients, "the server ends", 1);
+			client_dismiss(s->session.clients, client_server_ends, CLIENT_AGAIN);
 }
 
 void router_sessions_reaped(pid_t pid, int status)

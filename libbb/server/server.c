@@ -213,7 +213,8 @@ static void on_signal(int sig)
 
 void server_start(void)
 {
-	static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGWINCH, 0};
+	static const int signals[] = {
+		SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGWINCH, SIGCONT, 0};
 	mode_t mask = umask(0077);
 
 	server.command.umask = mask;

@@ -80,18 +80,16 @@ const char *users_switch(void);
 
 /* ==== replay.c: a ring's output, for a terminal that has seen nothing of it ==== */
 
-/* The terminal modes in force at a position at or right behind the ring's oldest byte. */
+/* The terminal modes in force at a position of a ring. */
 struct trail {
 	struct modes modes;
 	uint64_t pos;
 };
 
-/* Called before n bytes (at most the ring's size) are put: reads the bytes that they will overwrite. */
-void trail_follow(struct trail *t, const struct ring *r, size_t n);
-/* Whether the output up to now has left the alternate screen on.  Reads the whole ring. */
-int trail_alternate(const struct trail *t, const struct ring *r);
+/* Reads the bytes up to this position, of which the ring must still have all (RING_SPARE). */
+void trail_follow(struct trail *t, const struct ring *r, uint64_t to);
 /* Returns where a replay begins: the oldest position that starts a character and is outside of an escape sequence, or
- * the ring's end when there is none.  *m becomes the modes in force there. */
+ * the ring's end when there is none.  *m becomes the modes in force there.  t is at the ring's oldest byte. */
 uint64_t trail_begin(const struct trail *t, const struct ring *r, struct modes *m);
 
 /* A reader of the ring that skips the sequences which make a terminal answer.  Begins as all zeros, with looked set to
@@ -100,6 +98,8 @@ struct replay {
 	struct escape escape;
 	uint64_t looked;          /* bytes before this position have been parsed */
 	uint64_t question, until; /* begin and end of the last such sequence */
+	uint64_t
+		resized; /* margins that were set before are skipped, too: terminals forget them when resized */
 };
 
 /* Returns how many bytes from *pos on may be sent now, 0 only at `end`; moves *pos behind a sequence that makes a
@@ -179,6 +179,8 @@ int pty_resize(const struct pty *p, const struct winsize *size);
 /* Sends sig and SIGCONT to the command's process group and to the foreground one.  Returns -1 and errno when the command
  * cannot be signalled: it runs as another user. */
 int pty_hangup(const struct pty *p, int sig);
+/* Sends SIGCONT to the command's process group when the session leader is stopped (with -N pid always). */
+void pty_continue(const struct pty *p);
 /* Signals the foreground process group (TIOCSIG); does nothing for a number that is no signal. */
 void pty_signal(const struct pty *p, int sig);
 
@@ -253,6 +255,12 @@ void inherit_notify_ready(void);
 
 struct client;
 
+/* Of a shared session: what its output has done to a terminal up to the ring's oldest byte; and up to the newest, as
+ * far as somebody wanted to know. */
+struct trails {
+	struct trail oldest, newest;
+};
+
 enum { SESSION_ENV = 65536 };
 
 enum session_state {
@@ -270,8 +278,9 @@ struct session {
 	struct queue input; /* input that the terminal did not take yet */
 	struct client *clients;
 	const struct command *command;
-	char *env;      /* the client's variables, room for SESSION_ENV bytes; or 0 */
-	size_t env_len; /* SESSION_ENV + 1: the client sent more than fits */
+	struct trails *trails; /* shared; or 0 */
+	char *env;             /* the client's variables, room for SESSION_ENV bytes; or 0 */
+	size_t env_len;        /* SESSION_ENV + 1: the client sent more than fits */
 	const char *id; /* PTYBOX_SESSION of its command, so that a client can tell it; 0: none */
 	struct winsize size;
 	msec began, ended;
@@ -279,6 +288,9 @@ struct session {
 	msec retry_at;       /* the master is not read before, after an error */
 	msec read_at;        /* last read of the master */
 	msec coalesce_until; /* the master is not read before, which coalesces output */
+	uint64_t resized;    /* the ring's head when the window size last changed */
+	msec redraw_at;      /* the command is told to draw its screen anew; 0: not wanted */
+	msec redrawn_at;     /* it was told so last */
 	uint64_t in_bytes;   /* input since the start */
 	long drain;          /* DRAINING: bytes that may still be read */
 	int short_reads;     /* in a row */
@@ -289,6 +301,7 @@ struct session {
 	char restarts;      /* -R: clients stay when it is over */
 	char ring_used;     /* not shared: the ring has memory to release */
 	char start_asked;   /* the client sent something that starts the command */
+	char hung_up;       /* the command was sent HUP: its status is our doing */
 	char killed;        /* the command was sent KILL */
 	char collected;     /* a client received the output up to the end */
 };
@@ -305,6 +318,13 @@ int session_takes_input(const struct session *s, uint64_t typed_end);
 void session_input(struct session *s, const unsigned char *data, size_t n);
 /* Sets the window size, also of a terminal that is opened later. */
 void session_resize(struct session *s, const struct winsize *size);
+/* To be called when something was put into the ring, at most RING_SPARE bytes: the trail follows, and a client that it
+ * passes keeps the modes that its own terminal has. */
+void session_follow(struct session *s);
+/* Whether the program shows the alternate screen.  Reads each byte of the ring once. */
+int session_is_alternate(struct session *s);
+/* The foreground process group gets SIGWINCH, though the size is what it was; a few times a second at most. */
+void session_redraw(struct session *s);
 /* Signals the foreground process group while the command runs. */
 void session_signal(struct session *s, int sig);
 
@@ -335,6 +355,15 @@ enum client_mode {
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
 
+/* What is known about a client's terminal, if somebody asks: of a shared session, or for -i. */
+struct viewer {
+	struct term_input input; /* first member */
+	struct client *client;
+	char dropped;         /* the sequence of input that is being read is not passed on */
+	struct replay replay; /* up to replay_end */
+	struct modes modes;   /* at its position, once the ring keeps that no more */
+};
+
 struct client {
 	struct source src; /* first member */
 	struct client *next;
@@ -347,15 +376,16 @@ struct client {
 	char tty;          /* the invoking terminal (-I) */
 	char resized;      /* the packets that are being read had sizes */
 	char size_pending; /* the window size is to be sent when the queue has room */
-	char replaying;    /* REPLAYED is to be sent at replay_end */
+	char replay_due;   /* REPLAYED is to be sent at replay_end */
 	char failed;       /* to be dropped: out of memory, or its queue overflowed */
 	unsigned char first_len,
 		first[FRAME_FIRST]; /* CLIENT_NEW: bytes held until they decide the mode */
 	unsigned short rows, cols;  /* its own window; 0: not known */
 	int unsent;                 /* LINGERING: bytes under way, when last measured */
 	struct wire wire;
-	uint64_t pos; /* in the session's ring */
-	uint64_t replay_end;
+	struct viewer *viewer; /* or 0 */
+	uint64_t pos;          /* in the session's ring */
+	uint64_t replay_end;   /* what was put before is replayed */
 	uint64_t in_bytes, out_bytes, skipped;
 	uint64_t typed_end; /* the session's in_bytes behind its last byte */
 	msec began;
@@ -377,6 +407,8 @@ struct client {
 int client_is_extended(const struct client *c);
 /* Bytes that wait to be sent to it, in the ring and in its queue. */
 size_t client_pending(const struct client *c);
+/* Starts its output, with a replay of what the ring has. */
+void client_replay(struct client *c);
 /* Writes as much as the socket takes now: 1 if anything was written, 0 if not, or -1 and errno. */
 int client_write(struct client *c);
 /* Queues a notice, the text from start to t->at: 0, or -1 without room or memory. */
@@ -392,6 +424,13 @@ void client_send_size(struct client *c);
 int client_input(struct client *c, const unsigned char *data, size_t n);
 /* Settles the mode of a client whose first bytes did not decide it, and from which no more are waited for: raw. */
 void client_input_settled(struct client *c);
+/* Nothing more will come: the beginning of a sequence whose rest was waited for is typed. */
+void client_input_ended(struct client *c);
+/* When the same is due without that, by client_input_expire(); or NEVER. */
+msec client_input_due(const struct client *c);
+void client_input_expire(struct client *c);
+/* From here on tells what the client's terminal says by itself from what is typed; v becomes the client's. */
+void client_input_begin(struct client *c, struct viewer *v);
 /* Gives the session the window size of the client that typed or resized last, and sends it to all others but `by` (may
  * be 0), which caused the change. */
 void client_size_changed(struct session *s, const struct client *by);
@@ -423,14 +462,18 @@ void client_report(const struct client *c, const char *what);
 void client_drop(struct client *c, const char *why);
 /* Calls client_write(), drops the client on an error, and keeps progress_at and check_at. */
 void client_flush(struct client *c);
-/* Detaches the client, sends it the reason (as a notice and, unless it is -1, an exit status; or as a line of text), and
- * closes it when that is written. */
+/* In place of an exit status: whether it makes sense to connect again (FRAME_CLOSING). */
+enum { CLIENT_AGAIN = -1, CLIENT_FOR_GOOD = -2 };
+/* The reason of a server that was told to end. */
+extern const char client_server_ends[];
+/* Detaches the client, sends it the reason (as a notice and an exit status or what stands for one; or as a line of text),
+ * and closes it when that is written. */
 void client_dismiss(struct client *c, const char *why, int status);
 /* Closes a client that has typed nothing for too long. */
 void client_close_idle(struct client *c);
 /* Whether all output that there will ever be has been written to it, so that client_end() is due. */
 int client_is_drained(const struct client *c);
-/* Sends EXIT to an extended client; once that is written shuts the sending side down and lingers. */
+/* Sends EXIT, or that the server ends, to an extended client; once that is written shuts the sending side down and lingers. */
 void client_end(struct client *c);
 /* Due at linger_at: drops a lingering client that does not close, or to which nothing has moved for a while: what its
  * socket has taken is the kernel's to deliver. */

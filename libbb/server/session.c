@@ -52,13 +52,15 @@ static ssize_t read_master(struct session *s, size_t *left)
 	ssize_t got = 0;
 
 	for (int i = 0; *left && i < READS; i++) {
-		size_t n = *left;
+		size_t n = *left < RING_SPARE ? *left :
+						RING_SPARE; /* more than a terminal has at once */
 		unsigned char *space = ring_space(&s->ring, &n);
 
 		got = io_read(s->pty.src.fd, space, n);
 		if (got <= 0)
 			break;
 		ring_put(&s->ring, got);
+		session_follow(s);
 		*left -= got;
 		if (got < SHORT && s->state == SESSION_RUNNING)
 			break;
@@ -113,6 +115,8 @@ static unsigned want(struct source *src, msec *due)
 		return 0;
 	}
 	due_at(due, release_at(s));
+	if (s->redraw_at)
+		due_at(due, s->redraw_at);
 	if (s->retry_at > loop_now) {
 		due_at(due, s->retry_at);
 		return 0;
@@ -149,6 +153,11 @@ static void ready(struct source *src, unsigned what)
 	if (what & LOOP_TIME && loop_now >= release_at(s)) {
 		ring_release(&s->ring);
 		s->ring_used = 0;
+	}
+	if (CFG_MODES && what & LOOP_TIME && s->redraw_at && loop_now >= s->redraw_at) {
+		s->redraw_at = 0;
+		s->redrawn_at = loop_now;
+		pgrp_signal(src->fd, s->pty.pid, SIGWINCH);
 	}
 	if (what & LOOP_READ || timed)
 		output(s);
@@ -245,6 +254,7 @@ void session_hangup(struct session *s)
 {
 	if (s->state == SESSION_NEW || s->state >= SESSION_DRAINING || s->kill_at)
 		return;
+	s->hung_up = 1;
 	pty_hangup(&s->pty, SIGHUP);
 	s->kill_at = loop_now + KILL_AFTER;
 }
@@ -268,6 +278,7 @@ int session_put_lines(struct session *s, const char *lines, size_t n)
 	if (ring_last(&s->ring) != '\n')
 		ring_copy(&s->ring, "\r\n", 2);
 	ring_copy(&s->ring, lines, n);
+	session_follow(s);
 	client_feed(s, before);
 	return 0;
 }

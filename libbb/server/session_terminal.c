@@ -7,11 +7,16 @@
  * The foremost client sets the pace: the master is read only as far as the ring has room before that client would lose
  * output, so the command waits and that client gets everything.  A slower client falls behind, and skips what was
  * overwritten before it was sent.  Without a client the command never waits.
+ *
+ * Of a shared terminal's output that is no longer kept, the modes are: trails.oldest is at the ring's oldest byte.
  */
 #include <poll.h>
 #include "server.h"
 
-enum { INPUT = 16384 }; /* more than one read of a client brings */
+enum {
+	INPUT = 16384, /* more than one read of a client brings */
+	REDRAW = 200,  /* ms between two signals to draw the screen anew */
+};
 
 size_t session_room(const struct session *s)
 {
@@ -68,8 +73,56 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 void session_resize(struct session *s, const struct winsize *size)
 {
 	s->size = *size;
+	s->resized = s->ring.head;
+	if (CFG_MODES && s->trails)
+		modes_resized(&s->trails->oldest.modes);
 	if (s->pty.src.fd >= 0)
 		pty_resize(&s->pty, size);
+}
+
+/* The first position from `at` on at which a client stands, before `to`; or that. */
+static uint64_t next_client(const struct session *s, uint64_t at, uint64_t to)
+{
+	for (const struct client *c = s->clients; c; c = c->next)
+		if (c->phase == CLIENT_STREAMING && c->pos >= at && c->pos < to)
+			to = c->pos;
+	return to;
+}
+
+void session_follow(struct session *s)
+{
+	uint64_t to = ring_oldest(&s->ring), at;
+	struct trail *t;
+
+	if (!CFG_MODES || !s->trails)
+		return;
+	t = &s->trails->oldest;
+	for (at = t->pos; at < to; at++) {
+		at = next_client(s, at, to);
+		trail_follow(t, &s->ring, at);
+		for (struct client *c = s->clients; c && at < to; c = c->next)
+			if (c->phase == CLIENT_STREAMING && c->pos == at)
+				c->viewer->modes = t->modes;
+	}
+	trail_follow(t, &s->ring, to);
+}
+
+int session_is_alternate(struct session *s)
+{
+	struct trails *t = s->trails;
+
+	if (t->newest.pos < t->oldest.pos)
+		t->newest = t->oldest;
+	trail_follow(&t->newest, &s->ring, s->ring.head);
+	return t->newest.modes.alternate != 0;
+}
+
+void session_redraw(struct session *s)
+{
+	msec again = s->redrawn_at + REDRAW;
+
+	if (!s->redraw_at)
+		s->redraw_at = again > loop_now ? again : loop_now;
 }
 
 void session_signal(struct session *s, int sig)

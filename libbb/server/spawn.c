@@ -19,11 +19,13 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 #include "server.h"
 
@@ -69,6 +71,32 @@ static const char *open_inside(struct spawn *b)
 		return pty_what;
 	b->slave = fd[0];
 	return 0;
+}
+
+/* Whether the locale of this environment (locale(7)) is one of UTF-8; also when it says nothing. */
+static int locale_is_utf8(char **env)
+{
+	static const char *const names[] = {"LC_ALL=", "LC_CTYPE=", "LANG="};
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		for (char **e = env; *e; e++) {
+			size_t n = strlen(names[i]);
+
+			if (!strncmp(*e, names[i], n) && (*e)[n])
+				return strcasestr(*e + n, "utf-8") || strcasestr(*e + n, "utf8");
+		}
+	return 1;
+}
+
+/* Sets whether the terminal's line editing erases whole characters of UTF-8 (IUTF8, termios(3)). */
+static void set_utf8(char **env)
+{
+	struct termios t;
+
+	if (tcgetattr(0, &t))
+		return;
+	t.c_iflag = (t.c_iflag & ~(tcflag_t)IUTF8) | (locale_is_utf8(env) ? IUTF8 : 0);
+	tcsetattr(0, TCSANOW, &t);
 }
 
 /* Closes all that is the server's but the terminal, as 0-2, and the report.  A file system that hangs may hold this
@@ -126,6 +154,7 @@ static _Noreturn void exec_child(struct spawn *b)
 	b->environment = env_list(b->env, c->env);
 	if (!b->environment)
 		fail(b, "environment");
+	set_utf8(b->environment);
 	errno = command_search(c->argv[0], execute, b);
 	fail(b, c->argv[0]);
 }

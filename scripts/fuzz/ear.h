@@ -4,8 +4,6 @@
  * ear knows what comes next and that a skip is as long as was announced.
  */
 
-enum { FRAME_CLOSING = 109 }; /* protocol.md */
-
 static void ear_note(struct ear *e)
 {
 	char *words;
@@ -55,8 +53,9 @@ static void ear_head(struct ear *e)
 		assert(!e->exited && (int)size == command.status);
 		e->exited = 1;
 		break;
-	case FRAME_CLOSING:
-		assert(size <= 1);
+	case FRAME_CLOSING: /* in place of EXIT: the server ends, or it is turned away */
+		assert(size <= 1 && !e->exited);
+		e->exited = 1;
 		break;
 	case FRAME_REPLAYED:
 		assert(!router && !e->replayed);

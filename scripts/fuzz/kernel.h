@@ -136,6 +136,7 @@ ssize_t __real_read(int fd, void *buf, size_t n);
 ssize_t __wrap_read(int fd, void *buf, size_t n);
 ssize_t __real_write(int fd, const void *buf, size_t n);
 ssize_t __wrap_write(int fd, const void *buf, size_t n);
+void __wrap_nowait_say(int fd, const char *s, size_t n);
 ssize_t __real_writev(int fd, const struct iovec *v, int parts);
 ssize_t __wrap_writev(int fd, const struct iovec *v, int parts);
 
@@ -151,9 +152,12 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
 	struct iovec v = {(void *)(uintptr_t)buf, n};
 	struct file *f = file_of(fd);
 
-	if (fd == 2)
-		return n; /* warnings */
 	return f ? file_write(f, &v, 1) : __real_write(fd, buf, n);
+}
+
+void __wrap_nowait_say(int fd, const char *s, size_t n)
+{
+	(void)fd, (void)s, (void)n; /* warnings */
 }
 
 ssize_t __wrap_writev(int fd, const struct iovec *v, int parts)

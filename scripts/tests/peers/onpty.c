@@ -16,6 +16,7 @@
 //   blocking       fail if O_NONBLOCK is set on the terminal's open file description
 //   restored       the same, and fail if the modes are not those of the start
 //   sh:SCRIPT      sh -c SCRIPT must succeed; $PID is COMMAND's
+//   frozen, thawed the terminal takes no output; takes it again
 //   resize:RxC     signal:NAME      eof (the VEOF character)      stop      cont
 //   exit           wait for COMMAND's end
 //   hangup         close the master side; nothing can be read after it
@@ -243,6 +244,8 @@ static void act(const char *action)
 		until(action, is_raw);
 	} else if (!strcmp(word, "cooked")) {
 		until(action, is_canonical);
+	} else if (!strcmp(word, "frozen") || !strcmp(word, "thawed")) {
+		tcflow(slave, *word == 'f' ? TCOOFF : TCOON);
 	} else if (!strcmp(word, "exit")) {
 		until(action, is_over);
 	} else if (!strcmp(word, "eof")) {
