@@ -260,6 +260,7 @@ int ptyshim_main(char **argv, const char *options)
 	server_signals(end, reaped, follow_size);
 	session.command = &server.command;
 	session.shared = 1;
+	session.id = server.session;
 	session.trails = CFG_MODES ? &trails : 0;
 	session.size = server.size;
 	if (ring_open(&session.ring, ring_size))

@@ -22,6 +22,12 @@ size_t display_pending(void);
 /* Writes "[words: reason]" to standard error, on a line of its own and without control characters; reason may be 0.
  * Drops it when there is no room for it. */
 void display_line(const char *words, const char *reason);
+/* The same for something that goes on.  On a terminal the line, cut to its width, is left open: the next one replaces
+ * it, and before anything else is written it is erased.  Elsewhere it is an ordinary line, left out if it is repeated,
+ * that is, if it brings no news. */
+void display_status(const char *words, const char *reason, int repeated);
+/* Erases it. */
+void display_status_over(void);
 /* Has such a line (kept by the caller) written before the first output; display_greet() does it at once. */
 void display_greeting(const char *words);
 void display_greet(void);
@@ -41,11 +47,18 @@ struct remote {
 	int status;    /* the command's, once EXIT was received; else -1 */
 	char watch;    /* -o: WATCH is sent once WELCOME was received, and no input ever */
 	char answered; /* anything was received */
-	char noticed;  /* the last packet was a NOTICE, or closes behind one */
+	char noticed;  /* a NOTICE was received, and no output behind it */
+	char closing;  /* the server has said that it closes: a reset behind that is no other end */
+	char served;   /* more than a refusal was received: there is a session */
 	char ends;     /* the server was told to end, and has said so */
-	char size_due; /* a window size did not fit into the queue: send it when there is room */
-	unsigned char
-		banner_len; /* how many bytes of a keyed port's first line were received, or NOT_KEYED */
+	char for_good; /* the server has said that it closes for good: there is no use in connecting again */
+	char own;         /* the session is the one that this process runs in */
+	char welcomed;    /* all of WELCOME was received */
+	char first_known; /* the first bytes received are output, or r->foreign says what they are */
+	char size_due;    /* a window size did not fit into the queue: send it when there is room */
+	unsigned char first[15]; /* until then: the first bytes, which may become a greeting */
+	unsigned char first_len;
+	const char *foreign; /* what answers there instead of a session, or 0 */
 	msec began; /* when the connection was made; once anything was received, when the first of it was */
 	msec heard;  /* when anything was received last */
 	msec pinged; /* when PING was sent last, or would have been */
@@ -53,7 +66,7 @@ struct remote {
 	unsigned char
 		held[12]; /* REMOTE_DETECTING: received, and so far the beginning of WELCOME */
 	unsigned held_len;
-	char notice[256]; /* the NOTICE that is being received */
+	char notice[256]; /* the NOTICE or WELCOME that was received last, or is being received */
 	size_t notice_len;
 };
 
@@ -62,12 +75,12 @@ struct remote {
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n);
 /* Queues the window size; when the queue is half full, only size_due is set.  Nothing in raw mode, or with -o. */
 void remote_size(struct remote *r, const struct winsize *size);
-/* Decodes n bytes from wire_read(): displays output and notices, and keeps the status of EXIT.  -1 when they violate
- * the protocol, as a status over 255 does. */
+/* Decodes n bytes from wire_read(): displays output and notices, but for a NOTICE that no session precedes (r->notice,
+ * r->noticed), and keeps the status of EXIT.  -1 when they violate the protocol, as a status over 255 does. */
 int remote_received(struct remote *r, const unsigned char *data, size_t n);
-/* Whether the server's first bytes are a keyed port's line. */
-int remote_is_keyed(const struct remote *r);
-/* After the end of the stream: displays what was held back as the possible beginning of WELCOME. */
+/* There is a session, or there will be none and no other try: displays a NOTICE that has waited for that. */
+void remote_tell(struct remote *r);
+/* After the end of the stream: displays what was held back as the possible beginning of WELCOME or of a greeting. */
 void remote_ended(struct remote *r);
 /* Whether input may be sent now; otherwise *due is lowered to the time when it may, if that is known. */
 int remote_takes_input(const struct remote *r, msec *due);
@@ -98,9 +111,11 @@ struct link {
 	enum link_state state;
 	enum link_eof eof;
 	char last_failure
-		[80];    /* why the last try to connect failed, if it is not to be reported twice */
-	msec retry_at;   /* LINK_IDLE: when to connect */
-	msec retry_wait; /* ms: how long after the next failure */
+		[80]; /* why there is no connection, as reported last; not reported twice in a row */
+	char had_session; /* on an earlier connection */
+	msec lost_at;     /* since when there is none: the loss of that session, or the start */
+	msec retry_at;    /* LINK_IDLE: when to connect */
+	msec retry_wait;  /* ms: how long after the next failure */
 	/* LINK_UP: this connection */
 	struct source src; /* the socket; fd is -1 when there is none */
 	struct remote remote;

@@ -30,6 +30,7 @@ static struct modes modes; /* of standard output, if it is a terminal */
 static char is_terminal;
 static char given_back;        /* the terminal is as it was found, whatever `modes` says */
 static char at_line_start = 1; /* what was written last ends in a newline */
+static char status;            /* the last line is one of display_status() */
 static const char *greeting;   /* not said yet */
 
 static ssize_t outlet_write(struct outlet *o, const unsigned char *data, size_t n)
@@ -188,8 +189,18 @@ size_t display_pending(void)
 	return out.queue.len;
 }
 
+void display_status_over(void)
+{
+	static const unsigned char erase[] = "\r\033[K"; /* EL */
+
+	if (status)
+		outlet_put(lines, erase, sizeof erase - 1);
+	status = 0;
+}
+
 void display_show(const unsigned char *data, size_t n)
 {
+	display_status_over();
 	display_greet();
 	at_line_start = data[n - 1] == '\n';
 	if (outlet_put(&out, data, n) && !out.error)
@@ -224,8 +235,36 @@ void display_line(const char *words, const char *reason)
 	char line[320];
 	struct text t = {line, line + sizeof line};
 
+	display_status_over();
 	write_line(&t, words, reason);
 	outlet_put(lines, (const unsigned char *)line, t.at - line);
+}
+
+void display_status(const char *words, const char *reason, int repeated)
+{
+	char line[320], *said;
+	struct text t = {line, line + sizeof line};
+	struct winsize size;
+
+	if (!isatty(2)) {
+		if (!repeated)
+			display_line(words, reason);
+		return;
+	}
+	display_status_over();
+	text_str(&t, at_line_start ? "" : "\r\n");
+	said = t.at;
+	if (!term_size(2, &size) && said + size.ws_col - 1 < t.end)
+		t.end = said + size.ws_col - 1;
+	text_str(&t, "[");
+	text_str(&t, words);
+	text_str(&t, ": ");
+	text_str(&t, reason);
+	text_str(&t, "]");
+	t.at = said + text_clean(said, t.at - said);
+	outlet_put(lines, (const unsigned char *)line, t.at - line);
+	at_line_start = 1;
+	status = 1;
 }
 
 void display_greeting(const char *words)
@@ -248,6 +287,7 @@ void display_leave(const char *words, const char *reason)
 	struct text t = {line, line + sizeof line};
 	msec end;
 
+	display_status_over();
 	restore();
 	loop_clock();
 	end = loop_now + LEAVE_WITHIN / 2;

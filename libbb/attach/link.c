@@ -30,6 +30,8 @@ void link_init(void)
 	uplink.src.fd = -1;
 	uplink.framed = CFG_FRAMED;
 	uplink.retry_wait = RETRY_MIN;
+	loop_clock();
+	uplink.lost_at = loop_now;
 }
 
 /* ---- input ---- */
@@ -70,6 +72,7 @@ static void idle(void)
 
 static void leaving(int status, const char *words, const char *reason)
 {
+	remote_tell(&uplink.remote);
 	loop_close(&uplink.src);
 	queue_close(&uplink.input);
 	uplink.state = LINK_LEAVING;
@@ -78,20 +81,42 @@ static void leaving(int status, const char *words, const char *reason)
 	uplink.leave_reason = reason;
 }
 
-/* The same reason is reported only once in a row. */
-void link_failed(const char *reason)
+static void text_age(struct text *t, unsigned long s)
+{
+	text_num(t, s < 120 ? s : s < 7200 ? s / 60 : s / 3600);
+	text_str(t, s < 120 ? " s" : s < 7200 ? " min" : " h");
+}
+
+/* Displays since when there is no connection, and why; where lines stay, the same reason only once in a row.  Which
+ * time it was is not said: that would take a time zone. */
+static void try_again(const char *reason)
 {
 	const size_t max = sizeof uplink.last_failure - 1;
 	struct text t = {uplink.last_failure, uplink.last_failure + max};
+	int repeated = !strncmp(uplink.last_failure, reason, max);
+	char words[64];
+	struct text w = {words, words + sizeof words - 1};
+	msec age = loop_now - uplink.lost_at;
 
+	text_str(&t, reason);
+	*t.at = '\0';
+	text_str(&w, uplink.had_session ? "connection lost" : "not connected");
+	if (age >= 1000) {
+		text_str(&w, uplink.had_session ? " " : " for ");
+		text_age(&w, age / 1000);
+		text_str(&w, uplink.had_session ? " ago" : "");
+	}
+	text_str(&w, ", trying again");
+	*w.at = '\0';
+	display_status(words, reason, repeated);
+	idle();
+}
+
+void link_failed(const char *reason)
+{
 	if (!uplink.reconnects)
 		die(LOST, uplink.addr.text, ": ", reason);
-	if (strncmp(uplink.last_failure, reason, max)) {
-		text_str(&t, reason);
-		*t.at = '\0';
-		display_line("not connected, trying again", reason);
-	}
-	idle();
+	try_again(reason);
 }
 
 /* Without the session's end. */
@@ -101,12 +126,16 @@ static void lost(const char *reason)
 		leaving(LOST, "connection lost", reason);
 		return;
 	}
-	display_line("connection lost, trying again", reason);
+	if (uplink.remote.noticed && (!uplink.remote.served || uplink.remote.closing))
+		reason = uplink.remote.notice;
 	link_announce_unsent();
 	loop_close(&uplink.src);
 	queue_close(&uplink.input);
-	uplink.last_failure[0] = '\0';
-	idle();
+	if (uplink.remote.served) {
+		uplink.had_session = 1;
+		uplink.lost_at = loop_now;
+	}
+	try_again(reason);
 }
 
 static void exited(int status)
@@ -119,21 +148,23 @@ static void exited(int status)
 	leaving(status, line, 0);
 }
 
-/* After the end of the stream without EXIT.  In raw mode that is the session's end; after a NOTICE the server has said
- * why it closes; a server without EXIT (plain mode) may have been restarted, so with -R that is a loss. */
+/* After the end of the stream without EXIT.  In raw mode that is the session's end.  In framed mode it is a loss; but
+ * without -R the server has said in a NOTICE why it closes, and one without EXIT (plain mode) has to be believed. */
 static void closed(void)
 {
 	const struct remote *r = &uplink.remote;
+	int again = uplink.reconnects && r->mode != REMOTE_RAW && !r->for_good;
+	int told = r->noticed || r->closing;
 
 	remote_ended(&uplink.remote);
-	if (uplink.reset_after || (uplink.write_error && r->mode != REMOTE_RAW && !r->answered)) {
+	if (!r->closing && (uplink.reset_after ||
+				   (uplink.write_error && r->mode != REMOTE_RAW && !r->answered))) {
 		errno = uplink.reset_after ? uplink.reset_after : uplink.write_error;
 		lost(msg_errno());
-	} else if (r->noticed) {
-		/* of a server that ends the notice says all there is to say */
+	} else if (told &&
+		   !again) { /* of a server that ends, the notice says all there is to say */
 		leaving(LOST, r->ends ? 0 : "connection closed", 0);
-	} else if (r->mode == REMOTE_RAW ||
-		   (r->mode != REMOTE_EXTENDED && r->answered && !uplink.reconnects)) {
+	} else if (r->mode == REMOTE_RAW || (r->mode != REMOTE_EXTENDED && r->answered && !again)) {
 		leaving(0, "connection closed", 0);
 	} else {
 		lost("closed without an end of the session");
@@ -142,6 +173,14 @@ static void closed(void)
 
 /* ---- the link that is up ---- */
 
+/* There is a session again: the next loss is another one. */
+static void in_session(void)
+{
+	display_status_over();
+	uplink.retry_wait = RETRY_MIN;
+	uplink.last_failure[0] = '\0';
+}
+
 static void input(void)
 {
 	static unsigned char buf[16384] LARGE;
@@ -149,16 +188,21 @@ static void input(void)
 	ssize_t n = wire_read(&r->wire, buf, sizeof buf);
 	int bad = n > 0 && remote_received(r, buf, n);
 
+	if (r->own)
+		die(LOST, uplink.addr.text,
+			": this terminal is that session (unset PTYBOX_SESSION if not)");
+	if (r->served)
+		in_session();
 	if (r->status >= 0)
 		exited(r->status);
-	else if (n < 0 && errno)
+	else if (n < 0 && errno && !r->closing)
 		lost(msg_errno());
 	else if (n < 0)
 		closed();
 	else if (bad)
 		lost("protocol error");
-	else if (remote_is_keyed(r))
-		leaving(LOST, "connection lost", "a keyed port: -k KEYFILE is needed");
+	else if (r->foreign)
+		lost(r->foreign);
 }
 
 /* Whether the server is to be told that input has ended: not before its mode, and so the way to tell it, is known. */
@@ -250,8 +294,6 @@ static void up(int fd, struct noise *n)
 {
 	link_make_raw();
 	uplink.state = LINK_UP;
-	uplink.retry_wait = RETRY_MIN;
-	uplink.last_failure[0] = '\0';
 	if (uplink.eof == EOF_SENT)
 		uplink.eof = EOF_SEEN;
 	uplink.check_at = 0;

@@ -11,6 +11,7 @@
  * behind it is up.  A server that never sends WELCOME is uWSGI's forkptyrouter, or one whose output had begun: it takes
  * packets of input and window sizes, and sends no frames.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "attach.h"
 
@@ -35,7 +36,10 @@ void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 		wire_key(&r->wire, n);
 	r->mode = !framed ? REMOTE_RAW : REMOTE_DETECTING;
 	r->began = r->heard = r->pinged = loop_now;
-	r->held_len = r->noticed = r->answered = r->banner_len = r->size_due = r->ends = 0;
+	r->held_len = r->noticed = r->answered = r->size_due = 0;
+	r->served = r->closing = r->ends = r->for_good = r->welcomed = r->own = 0;
+	r->first_known = r->first_len = 0;
+	r->foreign = 0;
 	r->status = -1;
 	if (framed)
 		wire_frame(&r->wire, FRAME_HELLO, 1, 0);
@@ -57,14 +61,31 @@ void remote_size(struct remote *r, const struct winsize *size)
 static int env_wanted(const char *s)
 {
 	return !strncmp(s, "TERM=", 5) || !strncmp(s, "LANG=", 5) || !strncmp(s, "LC_", 3) ||
-	       !strncmp(s, "COLORTERM=", 10);
+	       !strncmp(s, "COLORTERM=", 10) || !strncmp(s, "PTYBOX_SESSION=", 15);
+}
+
+/* Whether WELCOME names the session that this process runs in: there the command's environment has the same id. */
+static int is_own_session(const char *words)
+{
+	const char *own = getenv("PTYBOX_SESSION");
+
+	while (own && (words = strchr(words, ' ')))
+		if (!strncmp(++words, "session=", 8)) {
+			size_t n = strcspn(words + 8, " ");
+
+			return n && n == strlen(own) && !memcmp(words + 8, own, n);
+		}
+	return 0;
 }
 
 static void welcomed(struct remote *r)
 {
 	extern char **environ;
 
-	r->mode = REMOTE_EXTENDED;
+	r->welcomed = 1;
+	r->own = is_own_session(r->notice);
+	if (r->own)
+		return;
 	if (r->watch)
 		wire_frame(&r->wire, FRAME_WATCH, 0, 0);
 	for (char **e = environ; *e; e++)
@@ -73,8 +94,8 @@ static void welcomed(struct remote *r)
 	wire_frame(&r->wire, FRAME_DATA, 0, 0); /* ends the environment: the command starts */
 }
 
-/* A notice that does not fit is cut. */
-static void take_notice(struct remote *r, const struct frame *f)
+/* Puts a line of text together in r->notice, cut if it does not fit; 1 when all of it was received. */
+static int take_text(struct remote *r, const struct frame *f)
 {
 	size_t n = f->len;
 
@@ -85,10 +106,24 @@ static void take_notice(struct remote *r, const struct frame *f)
 	memcpy(r->notice + r->notice_len, f->part, n);
 	r->notice_len += n;
 	if (f->left)
-		return;
+		return 0;
 	r->notice[text_clean(r->notice, r->notice_len)] = '\0';
+	return 1;
+}
+
+void remote_tell(struct remote *r)
+{
+	if (r->noticed && !r->served)
+		display_line(r->notice, 0);
+	r->served = 1;
+}
+
+/* What a server says before there is a session is most likely why there will be none, and a reason to try again. */
+static void noticed(struct remote *r)
+{
 	r->noticed = 1;
-	display_line(r->notice, 0);
+	if (r->served)
+		display_line(r->notice, 0);
 }
 
 /* -1 when the frame violates the protocol.  A status over 255 does: cut down to a byte it might be 0. */
@@ -96,6 +131,7 @@ static int handle(struct remote *r, const struct frame *f)
 {
 	switch (f->type) {
 	case FRAME_DATA:
+		remote_tell(r);
 		r->noticed = 0;
 		if (f->len)
 			display_show(f->part, f->len);
@@ -106,23 +142,33 @@ static int handle(struct remote *r, const struct frame *f)
 		r->status = f->size;
 		break;
 	case FRAME_REPLAYED: /* the session is there, though it has nothing to show */
+		remote_tell(r);
 		display_greet();
 		break;
 	case FRAME_NOTICE:
-		take_notice(r, f);
+		if (take_text(r, f))
+			noticed(r);
+		break;
+	case FRAME_WELCOME:
+		if (!r->welcomed && take_text(r, f))
+			welcomed(r);
 		break;
 	case FRAME_CLOSING:
+		r->closing = 1;
+		r->for_good = f->size != 0;
 		r->ends = !f->size && !strcmp(r->notice, "the server ends");
 		break;
+	default:
+		remote_tell(r);
 	}
 	return 0;
 }
 
 static int frames(struct remote *r, const unsigned char *data, size_t n)
 {
-	int got;
+	int got = FRAME_MORE;
 
-	while ((got = frame_next(&r->wire.decoder, &data, &n)) == FRAME_GOT)
+	while (!r->own && (got = frame_next(&r->wire.decoder, &data, &n)) == FRAME_GOT)
 		if (handle(r, &r->wire.decoder))
 			return -1;
 	return got == FRAME_BAD ? -1 : 0;
@@ -137,9 +183,16 @@ static int may_be_welcome(const struct remote *r)
 	return 1;
 }
 
+/* Output that is no frame: no refusal of a framed server to one that has said HELLO. */
+static void show(struct remote *r, const unsigned char *data, size_t n)
+{
+	r->served = 1;
+	display_show(data, n);
+}
+
 static void show_held(struct remote *r, unsigned n)
 {
-	display_show(r->held, n);
+	show(r, r->held, n);
 	r->held_len -= n;
 	memmove(r->held, r->held + n, r->held_len);
 }
@@ -154,7 +207,7 @@ static int detect(struct remote *r, const unsigned char *data, size_t n)
 			while (plain < n && data[plain])
 				plain++;
 			if (plain)
-				display_show(data, plain);
+				show(r, data, plain);
 			data += plain;
 			n -= plain;
 			if (!n)
@@ -165,58 +218,95 @@ static int detect(struct remote *r, const unsigned char *data, size_t n)
 		while (r->held_len && !may_be_welcome(r))
 			show_held(r, 1);
 		if (r->held_len == sizeof welcome) {
-			welcomed(r);
+			r->mode = REMOTE_EXTENDED;
 			return frames(r, r->held, sizeof welcome) || frames(r, data, n) ? -1 : 0;
 		}
 	}
 	return 0;
 }
 
-static const char keyed[] = "ptybox-noise-1 ";
-
-enum { KEYED_LEN = sizeof keyed - 1, NOT_KEYED = 255 };
-
-/* Compares the first bytes that are received, in however many pieces, with the beginning of a keyed port's line. */
-static void look_for_banner(struct remote *r, const unsigned char *data, size_t n)
+static int decode(struct remote *r, const unsigned char *data, size_t n)
 {
-	for (; n-- && r->banner_len < KEYED_LEN; data++)
-		r->banner_len = *data == keyed[r->banner_len] ? r->banner_len + 1 : NOT_KEYED;
-}
-
-int remote_is_keyed(const struct remote *r)
-{
-	return r->banner_len == KEYED_LEN;
-}
-
-int remote_received(struct remote *r, const unsigned char *data, size_t n)
-{
-	look_for_banner(r, data, n);
-	if (!r->answered)
-		r->began = loop_now;
-	r->heard = loop_now;
-	r->answered = 1;
+	if (!n)
+		return 0;
 	if (r->mode == REMOTE_EXTENDED)
 		return frames(r, data, n);
 	if (r->mode == REMOTE_DETECTING)
 		return detect(r, data, n);
-	display_show(data, n);
+	show(r, data, n);
 	return 0;
+}
+
+/* Whether the first bytes are this greeting: 1, -1 they are not, 0 they may become it. */
+static int greets(const struct remote *r, const char *greeting)
+{
+	size_t len = strlen(greeting);
+
+	if (memcmp(r->first, greeting, r->first_len < len ? r->first_len : len))
+		return -1;
+	return r->first_len >= len;
+}
+
+/* Looks whether the first bytes are a keyed port's line or an ssh server's greeting (RFC 4253, 4.2), which are not for
+ * standard output.  In raw mode ssh may well be what is spoken, through this connection. */
+static void look_for_greeting(struct remote *r)
+{
+	int keyed = greets(r, "ptybox-noise-1 ");
+	int ssh = r->mode == REMOTE_RAW ? -1 : greets(r, "SSH-");
+
+	if (keyed > 0)
+		r->foreign = "a keyed port: -k KEYFILE is needed";
+	if (ssh > 0)
+		r->foreign = "an ssh server answers there";
+	r->first_known = r->foreign || (keyed < 0 && ssh < 0);
+}
+
+/* What was held back is output. */
+static int release_first(struct remote *r)
+{
+	r->first_known = 1;
+	return decode(r, r->first, r->first_len);
+}
+
+int remote_received(struct remote *r, const unsigned char *data, size_t n)
+{
+	if (!r->answered)
+		r->began = loop_now;
+	r->heard = loop_now;
+	r->answered = 1;
+	while (n && !r->first_known) {
+		r->first[r->first_len++] = *data++;
+		n--;
+		look_for_greeting(r);
+		if (r->first_known && !r->foreign && release_first(r))
+			return -1;
+	}
+	return r->foreign ? 0 : decode(r, data, n);
 }
 
 void remote_ended(struct remote *r)
 {
+	if (!r->first_known)
+		release_first(r);
 	if (r->mode == REMOTE_DETECTING && r->held_len)
 		show_held(r, r->held_len);
 }
 
 /* ---- to the server ---- */
 
+/* When first bytes that may still become a greeting are taken for output, or a server that says nothing for one that
+ * takes input. */
+static msec greeted_at(const struct remote *r)
+{
+	return r->began + (r->answered && r->mode == REMOTE_DETECTING ? DETECT : SETTLE);
+}
+
 /* Until WELCOME input goes out at uWSGI's pace, and not before the server has sent anything that is not the beginning
- * of a keyed port's line, or SETTLE ms have passed. */
+ * of a greeting, or greeted_at(). */
 static msec may_send_at(const struct remote *r)
 {
-	int unknown = r->mode == REMOTE_DETECTING && (!r->answered || r->banner_len <= KEYED_LEN);
-	msec settled = unknown ? r->began + SETTLE : 0;
+	int unknown = r->mode == REMOTE_DETECTING && !r->first_known;
+	msec settled = unknown ? greeted_at(r) : 0;
 
 	if (r->mode != REMOTE_DETECTING && r->mode != REMOTE_PLAIN)
 		return 0;
@@ -226,6 +316,9 @@ static msec may_send_at(const struct remote *r)
 int remote_takes_input(const struct remote *r, msec *due)
 {
 	msec at = may_send_at(r);
+
+	if (r->mode == REMOTE_EXTENDED && !r->welcomed)
+		return 0;
 
 	if (at > loop_now) {
 		due_at(due, at);
@@ -267,6 +360,8 @@ void remote_not_silent(struct remote *r)
 
 msec remote_due(const struct remote *r)
 {
+	if (r->answered && !r->first_known)
+		return greeted_at(r);
 	if (r->mode == REMOTE_DETECTING)
 		return r->answered ? r->began + DETECT : NEVER;
 	return r->mode == REMOTE_EXTENDED ? r->pinged + PING_AFTER : NEVER;
@@ -281,6 +376,8 @@ int remote_timer(struct remote *r)
 
 	if (late < 0)
 		return 0;
+	if (!r->first_known)
+		return release_first(r);
 	if (r->mode == REMOTE_DETECTING) {
 		remote_ended(r);
 		r->mode = REMOTE_PLAIN;

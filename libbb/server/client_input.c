@@ -142,7 +142,8 @@ void client_input_expire(struct client *c)
 
 static int env_allowed(const char *s)
 {
-	static const char *const names[] = {"TERM=", "LANG=", "COLORTERM=", "LC_"};
+	static const char *const names[] = {
+		"TERM=", "LANG=", "COLORTERM=", "LC_", "PTYBOX_SESSION="};
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789_.+-@:,=";
 	const char *value = strchr(s, '=');
@@ -181,10 +182,16 @@ static void add_variable(struct client *c, const struct frame *f)
 
 static void handle_hello(struct client *c)
 {
-	static const char welcome[] = "ptybox/1";
+	char welcome[64];
+	struct text t = {welcome, welcome + sizeof welcome};
 
+	text_str(&t, "ptybox/1");
+	if (c->session && c->session->id) {
+		text_str(&t, " session=");
+		text_str(&t, c->session->id);
+	}
 	c->mode = CLIENT_EXTENDED;
-	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, sizeof welcome - 1, welcome);
+	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, t.at - welcome, welcome);
 	if (!c->session)
 		return;
 	client_send_size(c);

@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,11 +118,27 @@ int server_option(const struct opt *o, int letter)
 	return 1;
 }
 
+/* A number of the kernel's for this run of the program alone (getauxval(3), AT_RANDOM): the half of it that libc does
+ * not keep secret as its stack guard. */
+static void set_session(void)
+{
+	const unsigned char *random = (const unsigned char *)getauxval(AT_RANDOM);
+	struct text t = {server.session, server.session + sizeof server.session - 1};
+
+	for (int i = 8; random && i < 16; i++) {
+		text_hex(&t, random[i] >> 4);
+		text_hex(&t, random[i] & 15);
+	}
+}
+
 static void set_env(void)
 {
-	static char vt102[] = "TERM=vt102", *env[USERS_ENV + 2];
+	static char vt102[] = "TERM=vt102", *env[USERS_ENV + 3];
 	const char *where = listener_first();
 	int n = 0;
+
+	set_session();
+	env[n++] = env_make("PTYBOX_SESSION=", server.session, strlen(server.session));
 
 	env[n++] = env_make("PTYBOX_SOCKET=", where, strlen(where));
 	if (!getenv("TERM"))

@@ -283,6 +283,7 @@ struct session {
 	struct trails *trails; /* shared; or 0 */
 	char *env;             /* the client's variables, room for SESSION_ENV bytes; or 0 */
 	size_t env_len;        /* SESSION_ENV + 1: the client sent more than fits */
+	const char *id; /* PTYBOX_SESSION of its command, so that a client can tell it; 0: none */
 	struct winsize size;
 	msec began, ended;
 	msec kill_at;        /* HUP was sent; KILL follows at this time; or 0 */
@@ -588,6 +589,7 @@ struct server {
 	long max;                 /* -n; 0: no limit */
 	msec began;
 	mode_t socket_mode;     /* -m */
+	char session[32];       /* PTYBOX_SESSION in the command's environment */
 	char keyed;             /* -k: clients over TCP authenticate */
 	char open_to_all;       /* unkeyed TCP beyond loopback listens */
 	char sized;             /* -s was given */

@@ -40,7 +40,7 @@ file_start() {
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$T/sanitizer:quarantine_size_mb=1
 	UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$T/sanitizer:print_stacktrace=1
 	export PATH TMPDIR ASAN_OPTIONS UBSAN_OPTIONS
-	unset PTYBOX_SOCKET
+	unset PTYBOX_SOCKET PTYBOX_SESSION
 	cd "$T/dir" || exit 1
 	knobs
 }

@@ -146,6 +146,8 @@ static void got_event(int type, unsigned size, const void *payload, size_t n)
 	events[event_count].size = size;
 	events[event_count].payload = calloc(1, n + 1);
 	memcpy(events[event_count].payload, payload, n);
+	if (type == WELCOME && strstr(events[event_count].payload, " session=")) // a random number
+		*strstr(events[event_count].payload, " session=") = '\0';
 	log_output();
 	if (decoded && type <= WELCOME && names[type] && n)
 		printf("%s %s\n", names[type], events[event_count].payload);
