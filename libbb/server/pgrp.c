@@ -92,7 +92,8 @@ static void signal_owner(int sig)
 
 pid_t pgrp_session(int master)
 {
-	pid_t session = 0; /* stays so under qemu-user, which has success without an answer; libc would return garbage */
+	/* Under qemu-user, which has success without an answer, this stays 0; libc's tcgetsid() would return garbage. */
+	pid_t session = 0;
 
 	return ioctl(master, TIOCGSID, &session) ? 0 : session;
 }
