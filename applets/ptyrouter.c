@@ -39,6 +39,7 @@ enum {
 struct slot {
 	pid_t pid; /* 0: free */
 	int sessions;
+	char outdated; /* it has a socket whose file is gone, and is to exit after its sessions */
 };
 
 static struct shared {
@@ -57,6 +58,11 @@ static struct source control = {.fd = -1}; /* to the supervisor */
 static struct queue answers;               /* what the control socket did not take yet */
 static char full_sent;                     /* F was sent, and there was no room since */
 
+static int is_current(const struct slot *w)
+{
+	return w->pid > 0 && !w->outdated;
+}
+
 /* Whether this worker may exit: nothing is left to do, and another worker has room. */
 static int may_exit(void)
 {
@@ -68,13 +74,13 @@ static int may_exit(void)
 		return 1;
 	if (CFG_KEYED && handshake_pending())
 		return 0;
-	if (CFG_SUPERVISED && server.single_connection)
+	if (own->outdated || (CFG_SUPERVISED && server.single_connection))
 		return 1;
 	for (int i = 0; i < WORKERS; i++) {
 		const struct slot *w = &shared->worker[i];
 
-		workers += w->pid > 0;
-		room |= w->pid > 0 && w != own && w->sessions < SESSIONS;
+		workers += is_current(w);
+		room |= is_current(w) && w != own && w->sessions < SESSIONS;
 	}
 	return workers > jobs && room;
 }
@@ -140,7 +146,7 @@ static void control_ready(struct source *src, unsigned what)
 		return;
 	}
 	n = io_read(src->fd, &request, 1);
-	if (n > 0) {
+	if (n > 0 && request == 'S') {
 		answer_stats();
 	} else if (n < 0) { /* the supervisor has ended, or shut its side down to end this worker */
 		loop_close(src);
@@ -214,17 +220,23 @@ static int alive(void)
 	return n;
 }
 
-static int full(void)
+/* Whether there are too few workers that accept at every socket, or all of them are full. */
+static int too_few(void)
 {
-	for (int i = 0; i < WORKERS; i++)
-		if (is_alive(i) && shared->worker[i].sessions < SESSIONS)
-			return 0;
-	return 1;
+	int current = 0, room = 0;
+
+	for (int i = 0; i < WORKERS; i++) {
+		const struct slot *w = &shared->worker[i];
+
+		current += is_current(w);
+		room |= is_current(w) && w->sessions < SESSIONS;
+	}
+	return current < jobs || !room;
 }
 
 static int missing(void)
 {
-	return !ending && (alive() < jobs || full()) && alive() < WORKERS;
+	return !ending && too_few() && alive() < WORKERS;
 }
 
 /* ---- statistics ---- */
@@ -342,6 +354,19 @@ static void supervisor_end(void)
 				SHUT_WR); /* not TERM, which an inherited disposition may ignore */
 }
 
+/* Workers accept at the sockets with which they were forked, so those that have an old one are replaced. */
+static void supervisor_other_signal(int sig)
+{
+	if (sig != SIGUSR1 || ending || !listeners_renew())
+		return;
+	for (int i = 0; i < WORKERS; i++)
+		if (is_alive(i)) {
+			shared->worker[i].outdated = 1;
+			io_write(workers[i].src.fd, "O", 1); /* wakes up an idle one */
+		}
+	spawn_at = 0;
+}
+
 static void worker_spawn(void)
 {
 	int fd[2], i = 0;
@@ -403,7 +428,7 @@ int ptyrouter_main(char **argv, const char *options)
 	}
 	command_check(&server.command);
 	server_start();
-	server_signals(supervisor_end, supervisor_reaped, 0);
+	server_signals(supervisor_end, supervisor_reaped, supervisor_other_signal);
 	loop_add(&supervisor);
 	listeners_accept(0, request_stats);
 	server_ready();

@@ -194,13 +194,21 @@ static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (!is_interactive() || (sig != SIGWINCH && sig != SIGCONT) || terminal->src.closed)
+	if (!is_interactive() || terminal->src.closed)
 		return;
 	if (sig == SIGCONT)
 		term_raw_again();
 	/* also after SIGCONT: the shell, which had the terminal meanwhile, got SIGWINCH in the server's place */
 	if (!term_size(0, &size))
 		client_window(terminal, &size);
+}
+
+static void on_other_signal(int sig)
+{
+	if (sig == SIGUSR1)
+		listeners_renew();
+	else
+		follow_size(sig);
 }
 
 static void attach_terminal(void)
@@ -257,7 +265,7 @@ int ptyshim_main(char **argv, const char *options)
 		sig_block(SIGTTOU);
 	server_start();
 	pgrp_open();
-	server_signals(end, reaped, follow_size);
+	server_signals(end, reaped, on_other_signal);
 	session.command = &server.command;
 	session.shared = 1;
 	session.id = server.session;

@@ -529,6 +529,10 @@ socklen_t sock_name_len(const union sock_name *n);
 /* Binds and listens, or dies with the reason: fd[0], and for localhost fd[1], else -1.  The file of a unix socket is
  * created with this mode, and *made is its identity; no file: made->ino is 0. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
+/* When the file of the unix socket fd, which sock_listen() made for this address, is gone: binds a new socket and puts it
+ * in the place of fd, dup3(2), and *made is its file; connections that wait at the old one are reset.  Else made->ino is
+ * 0.  Returns 0, or -1 and errno: then fd is as it was. */
+int sock_listen_anew(const struct addr *a, mode_t mode, int fd, struct file_id *made);
 /* A non-blocking connection and its peer's name, or -1 and errno. */
 int sock_accept(int listener, union sock_name *n);
 /* Whether fd is no unix socket (socket(7), SO_DOMAIN). */

@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -198,22 +199,50 @@ static int path_bind(int fd, const union sock_name *n, mode_t mode, struct file_
 	return 0;
 }
 
-/* Listens in the directory to which the path leads now, even if the path is changed meanwhile. */
-static int path_listen(const struct addr *a, mode_t mode, struct file_id *made)
+/* Returns -1, with the errno of what failed before. */
+static int abandon(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* Listens in the directory to which the path leads now, even if the path is changed meanwhile.  anew: a file that is there
+ * stays, whatever it is. */
+static int path_listen(const struct addr *a, mode_t mode, int anew, struct file_id *made)
 {
 	int back, fd = stream(AF_UNIX), bad;
 	const char *name = fd < 0 ? 0 : io_enter(a->text, &back);
 	union sock_name n = {.un.sun_family = AF_UNIX};
 
 	if (fd < 0 || !name)
-		return -1;
+		return abandon(fd);
 	memcpy(n.un.sun_path, name, strlen(name));
-	replace_stale(a, &n);
+	if (!anew)
+		replace_stale(a, &n);
 	bad = path_bind(fd, &n, mode, made) || listen(fd, BACKLOG);
 	if (bad && io_is_file(name, made))
 		unlink(name);
 	io_leave(back);
-	return bad ? -1 : fd;
+	return bad ? abandon(fd) : fd;
+}
+
+int sock_listen_anew(const struct addr *a, mode_t mode, int fd, struct file_id *made)
+{
+	struct stat st;
+	int fresh;
+
+	*made = (struct file_id){0};
+	if (a->kind != ADDR_UNIX || *a->text == '@' || !lstat(a->text, &st) || errno != ENOENT)
+		return 0;
+	fresh = path_listen(a, mode, 1, made);
+	if (fresh < 0)
+		return -1;
+	dup3(fresh, fd, O_CLOEXEC);
+	close(fresh);
+	return 0;
 }
 
 static int abstract_listen(const struct addr *a)
@@ -234,7 +263,7 @@ void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *m
 	if (a->kind == ADDR_UNIX && *a->text == '@')
 		fd[0] = abstract_listen(a);
 	else if (a->kind == ADDR_UNIX)
-		fd[0] = path_listen(a, mode, made);
+		fd[0] = path_listen(a, mode, 0, made);
 	else if (CFG_SUPERVISED && a->kind != ADDR_TCP)
 		fd[0] = a->port;
 	else if (!a->host)

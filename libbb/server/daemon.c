@@ -98,6 +98,11 @@ void daemon_ready(int keep_stderr)
 void daemon_owns(const char *path, const struct file_id *id, int socket)
 {
 	msg_cleanup = daemon_remove;
+	for (int i = 0; i < file_count; i++)
+		if (files[i].path == path) {
+			files[i].id = *id;
+			return;
+		}
 	if (file_count < FILES)
 		files[file_count++] = (struct file){path, *id, socket};
 }

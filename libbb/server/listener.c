@@ -310,6 +310,28 @@ void listeners_accept(int clients, void (*stats)(struct text *))
 	server.began = loop_now;
 }
 
+int listeners_renew(void)
+{
+	int home = !chdir(daemon_home()), renewed = 0; /* relative paths begin there */
+
+	for (int i = 0; i < listener_count; i++) {
+		const struct addr *a = listeners[i].addr;
+		struct file_id made;
+
+		if (!home && *a->text != '/')
+			continue;
+		if (sock_listen_anew(a, server.socket_mode, listeners[i].src.fd, &made)) {
+			warn(a->text, ": ", msg_errno());
+		} else if (made.ino) {
+			daemon_owns(a->text, &made, 1);
+			renewed = 1;
+		}
+	}
+	if (!server.foreground && chdir("/"))
+		warn("/: ", msg_errno());
+	return renewed;
+}
+
 void listeners_close(void)
 {
 	while (listener_count) {

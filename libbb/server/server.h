@@ -568,7 +568,8 @@ const char *daemon_home(void);
  * anything but a pid file of root's or of the caller's own. */
 void daemon_pid_file(const char *path);
 /* Registers path, which is this file now, to be removed by daemon_remove(), which die() calls too; a file that has
- * replaced it is left alone.  socket: daemon_remove_sockets() removes it too.  The caller owns path, which must stay. */
+ * replaced it is left alone.  socket: daemon_remove_sockets() removes it too.  The caller owns path, which must stay;
+ * registered again, it has another id. */
 void daemon_owns(const char *path, const struct file_id *id, int socket);
 /* Removes all registered files. */
 void daemon_remove(void);
@@ -616,6 +617,9 @@ void listeners_open(struct client *(*accepted)(int fd, const char *name, int mod
 /* Begins to accept: clients, if wanted; and requests for statistics unless stats is 0, which then appends the sessions
  * (objects with commas between) and calls stats_end(), at once or later. */
 void listeners_accept(int clients, void (*stats)(struct text *t));
+/* Makes the files of unix sockets anew that somebody has deleted, and warns when one cannot be; one that has another file
+ * in its place is left alone.  Returns whether a socket was replaced: processes that have inherited it have the old one. */
+int listeners_renew(void);
 /* Closes the listening sockets and removes their files. */
 void listeners_close(void);
 
