@@ -364,6 +364,11 @@ func meet(addr string, key []byte, pid int) int {
 	syscall.Kill(pid, syscall.SIGCONT)
 	for _, line := range []string{"echo one\n", "echo two\n", ""} {
 		shown, err := second.output()
+		for err == nil && !bytes.HasSuffix(shown, []byte("\n")) { // a line may come in pieces
+			var more []byte
+			more, err = second.output()
+			shown = append(shown, more...)
+		}
 		if err == nil && line != "" {
 			err = second.data([]byte(line), len(line))
 		}
