@@ -113,7 +113,7 @@ struct queue {
 size_t queue_room(const struct queue *q);
 /* Appends a copy of n bytes: 0, or -1 and nothing is appended when there is no room or no memory. */
 int queue_put(struct queue *q, const void *data, size_t n);
-/* The first of the q->len bytes that wait. */
+/* The first of the q->len bytes that wait; 0 when none do. */
 const unsigned char *queue_data(const struct queue *q);
 /* Removes the first n of them. */
 void queue_take(struct queue *q, size_t n);

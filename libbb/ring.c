@@ -139,7 +139,7 @@ int queue_put(struct queue *q, const void *data, size_t n)
 
 const unsigned char *queue_data(const struct queue *q)
 {
-	return q->buf + q->off;
+	return q->len ? q->buf + q->off : 0;
 }
 
 void queue_take(struct queue *q, size_t n)
