@@ -130,6 +130,8 @@ static void part_of_sequence(struct term_input *in, const unsigned char *data, s
 		in->take(in, TERM_PART, in->held + in->passed, in->len - in->passed);
 		in->passed = in->len;
 	}
+	/* for the rest of it, if another one breaks it off */
+	in->continues = in->passed || e->len > in->len;
 }
 
 void term_input_feed(struct term_input *in, const unsigned char *data, size_t n)

@@ -209,6 +209,7 @@ static void handle_extended(struct client *c, const struct frame *f)
 		c->failed |= wire_frame(&c->wire, FRAME_PING, f->size, 0);
 		break;
 	case FRAME_WATCH:
+		client_input_ended(c); /* what was held came before it, and is typed */
 		c->watch = 1;
 		if (c->session)
 			client_size_changed(c->session, c);

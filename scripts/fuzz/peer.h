@@ -20,6 +20,13 @@ struct judge {
 	char packets, extended, watch, eof, bad;
 	char foreign; /* HTTP or TLS over TCP */
 	unsigned type, left, pings;
+	struct escape escape; /* what is being typed, with -i */
+	char yields;          /* another one answers the command's questions */
+	char dropping;        /* the sequence is an answer of which the server dropped a part */
+	char tainted;         /* it broke off one like that */
+	msec since;           /* its last byte came */
+	unsigned char held[TERM_HOLD]; /* waits in the server for the rest */
+	size_t held_len;
 };
 
 /* What a peer receives: raw, then frames. */

@@ -12,7 +12,7 @@
  * The functions that this target or kernel.h stands in for, one way or the other:
  * wrap read write writev select poll syscall close shutdown open pipe2 ioctl getsockopt accept4 prctl dup
  * wrap nowait_say tcgetpgrp pgrp_session pgrp_signal kill random_bytes random_wait client_input client_input_settled session_input
- * wrap noise_unseal sock_listen sock_refuse client_refuse loop_close inherit_close_others br_ec_c25519_m31
+ * wrap client_input_ended client_input_expire noise_unseal sock_listen sock_refuse client_refuse loop_close inherit_close_others br_ec_c25519_m31
  */
 #include <bearssl.h>
 #include <stdint.h>
@@ -416,6 +416,7 @@ static void meanwhile(void)
 
 static int world(msec at)
 {
+	check_held(at);
 	if (now < asleep) {
 		now = at < asleep ? at : asleep;
 		turns = 0;
