@@ -693,6 +693,7 @@ int frame_foreign(const unsigned char *data, size_t n);
 struct wire {
 	int fd;
 	char keyed;           /* from wire_key() on, also after an error has wiped noise */
+	char tcp;             /* the peer can send no descriptors: io_read() will do */
 	struct frame decoder; /* of received frames */
 	struct queue out;     /* bytes that the socket did not take yet */
 	struct queue rx;      /* keyed: the part of a record that was received */

@@ -112,7 +112,9 @@ static ssize_t seal_output(struct wire *w, int framed, const struct iovec *v, in
 
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n)
 {
-	return CFG_KEYED && w->keyed ? unsealed(w, buf) : io_receive(w->fd, buf, n);
+	if (CFG_KEYED && w->keyed)
+		return unsealed(w, buf);
+	return w->tcp ? io_read(w->fd, buf, n) : io_receive(w->fd, buf, n);
 }
 
 ssize_t wire_flush(struct wire *w)
