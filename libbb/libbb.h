@@ -216,7 +216,7 @@ struct addr {
 
 /* Parses text, which must stay where it is: 0, or -1 when it is no address. */
 int addr_parse(struct addr *a, const char *text);
-/* The same, but dies when it is no address, or a unix path too long for sockaddr_un (unix(7)). */
+/* Parses text as addr_parse() does, and dies when it is no address, or a unix path too long for sockaddr_un (unix(7)). */
 void addr_get(struct addr *a, const char *text);
 
 /* ==== loop.c: the only select() ==== */
@@ -273,7 +273,7 @@ void loop_forget(void);
 /* Blocks these signals (0 ends the list) and SIGPIPE for good; signalfd(2) reads them, but for those that the parent
  * process had set to be ignored.  Dies when there is no signalfd. */
 void sig_open(const int *signals);
-/* The same for every signal that would end the program, SIGCONT and SIGWINCH, but for those of a crash. */
+/* Calls sig_open() with every signal that would end the program, but for those of a crash, and SIGCONT and SIGWINCH. */
 void sig_open_all(void);
 /* Adds that descriptor to the loop, which calls handle() with each signal; again after loop_forget(). */
 void sig_listen(void (*handle)(int));
@@ -415,7 +415,7 @@ void term_input_feed(struct term_input *in, const unsigned char *data, size_t n)
 msec term_input_due(const struct term_input *in);
 /* Passes an incomplete sequence on as typed, because nothing followed it; nothing happens before term_input_due(). */
 void term_input_expire(struct term_input *in);
-/* The same at once: nothing more will come. */
+/* Passes an incomplete sequence on at once, because nothing more will come. */
 void term_input_end(struct term_input *in);
 
 /* ==== term.c: the person's terminal ==== */

@@ -22,11 +22,11 @@ size_t display_pending(void);
 /* Writes "[words: reason]" to standard error, on a line of its own and without control characters; reason may be 0.
  * Drops it when there is no room for it. */
 void display_line(const char *words, const char *reason);
-/* The same for something that goes on.  On a terminal the line, cut to its width, is left open: the next one replaces
- * it, and before anything else is written it is erased.  Elsewhere it is an ordinary line, left out if it is repeated,
- * that is, if it brings no news. */
+/* Writes such a line about something that goes on.  On a terminal the line, cut to its width, is left open: the next
+ * status replaces it, and before anything else is written it is erased.  Elsewhere it is display_line(), and is left out
+ * if it is repeated, that is, if it brings no news. */
 void display_status(const char *words, const char *reason, int repeated);
-/* Erases it. */
+/* Erases the status line, if there is one. */
 void display_status_over(void);
 /* Has such a line (kept by the caller) written before the first output; display_greet() does it at once. */
 void display_greeting(const char *words);
@@ -153,7 +153,7 @@ void link_failed(const char *reason);
 
 /* The byte that "^A", "^]" or one character means; -1 for "none"; -2 for anything else. */
 int detach_key_parse(const char *s);
-/* What detach_key_parse() returned is the key from here on; without this there is none. */
+/* Makes `key`, from detach_key_parse(), the detach key; until this is called there is none. */
 void detach_key_set(int key);
 /* How a person calls it ("^A"); nothing when there is none. */
 void detach_key_name(struct text *t);

@@ -44,7 +44,7 @@ static ssize_t outlet_write(struct outlet *o, const unsigned char *data, size_t 
 	return done;
 }
 
-/* The same, with output that the terminal's modes follow from. */
+/* Calls outlet_write(), and follows the modes to which this output leads the terminal. */
 static ssize_t outlet_move(struct outlet *o, const unsigned char *data, size_t n)
 {
 	ssize_t done = outlet_write(o, data, n);

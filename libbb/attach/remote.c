@@ -118,7 +118,8 @@ void remote_tell(struct remote *r)
 	r->served = 1;
 }
 
-/* What a server says before there is a session is most likely why there will be none, and a reason to try again. */
+/* Shows a NOTICE; keeps one that comes before there is a session: it most likely says why there will be none, which -R
+ * tells with the next try. */
 static void noticed(struct remote *r)
 {
 	r->noticed = 1;
@@ -261,7 +262,7 @@ static void look_for_greeting(struct remote *r)
 	r->first_known = r->foreign || (keyed < 0 && ssh < 0);
 }
 
-/* What was held back is output. */
+/* Treats the first bytes, which were held back while they might be another protocol's, as output. */
 static int release_first(struct remote *r)
 {
 	r->first_known = 1;

@@ -26,7 +26,8 @@ static unsigned long activity; /* the last value given to a client */
 
 /* ---- the window size of a shared terminal ---- */
 
-/* Who typed or resized last, of those that count and, if there are any, of those whose window is known; or 0. */
+/* Returns the client that typed or resized last, of those that do not only watch and, if there are any, of those whose
+ * window is known; or 0. */
 static const struct client *latest_client(const struct session *s)
 {
 	const struct client *latest = 0;

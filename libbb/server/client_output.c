@@ -51,7 +51,7 @@ void client_send_size(struct client *c)
 		c->failed = 1;
 }
 
-/* What leads a terminal from these modes to others, as output. */
+/* Sends the sequences that lead a terminal from these modes to others, as output: 0, or -1 when there is no room. */
 static int tell_modes(struct client *c, const struct modes *from, const struct modes *to)
 {
 	char sequences[MODES_TEXT];
@@ -95,7 +95,7 @@ void client_replay(struct client *c)
 		c->failed = 1;
 }
 
-/* It fell behind: the rest of what it lacks is skipped. */
+/* Skips what was overwritten before a client that fell behind got it, and tells it how much that was. */
 static int skip(struct client *c)
 {
 	char line[48];

@@ -357,7 +357,7 @@ enum client_mode {
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
 
-/* What is known about a client's terminal, if somebody asks: of a shared session, or for -i. */
+/* A client's terminal, as far as its input and the output it got tell; only of a shared session's client, or with -i. */
 struct viewer {
 	struct term_input input; /* first member */
 	struct client *client;
@@ -509,7 +509,8 @@ enum { SESSION_FILES = 6 };
 
 /* Opens a pty and starts the command on it; blocks until it was executed or has failed. */
 struct failure session_start(struct session *s);
-/* The same without blocking: *report is to be given to session_report() whenever it is readable; -1 on failure. */
+/* Begins the same start without blocking: *report is to be given to session_report() whenever it is readable; -1 on
+ * failure. */
 struct failure session_begin(struct session *s, int *report);
 /* Reads the report.  Returns 0 when more is to come, or 1: the report is closed, and *f is the result of the exec. */
 int session_report(struct session *s, int report, struct failure *f);
