@@ -83,31 +83,11 @@ function namespaces(    i, s) {
 
 # ---- bash ----
 
-function bash(out,    i, j, n, list, k, s) {
+function bash(out) {
 	print "# bash completion for ptybox: made by scripts/complete.awk; do not edit" > out
 	print "" > out
 	print "# -x=kind: an option and what its value is; -x: one without; instead: those that stand for the bare ADDR" > out
-	print "_ptybox_applet() {" > out
-	print "\tcase $1 in" > out
-	for (i = 1; i <= noffered; i++) {
-		n = options_of(offered[i], list)
-		s = ""
-		print "\t" offered[i] ")" > out
-		printf "\t\toptions='" > out
-		for (j = 1; j <= n; j++) {
-			k = list[j]
-			printf("%s-%s%s", (j > 1 ? " " : ""), letter[k], (value_kind(k) == "" ? "" : "=" value_kind(k))) > out
-			if (is_instead(k))
-				s = s letter[k]
-		}
-		print "'" > out
-		print "\t\tinstead=" s " command=" (takes_command(offered[i]) ? "yes" : "") > out
-		print "\t\t;;" > out
-	}
-	print "\t*) return 1 ;;" > out
-	print "\tesac" > out
-	print "}" > out
-	print "" > out
+	applets("bash", out)
 	print "_ptybox_names='" names() "'" > out
 	print "_ptybox_words='" own_words() "'" > out
 	print "_ptybox_namespaces='" namespaces() "'" > out
@@ -115,6 +95,37 @@ function bash(out,    i, j, n, list, k, s) {
 	copy("bash", out)
 	print "complete -F _ptybox ptybox " names() > out
 	close(out)
+}
+
+function bash_option(k, before, out) {
+	printf("%s-%s%s", before, letter[k], (value_kind(k) == "" ? "" : "=" value_kind(k))) > out
+}
+
+# the function that says what an applet takes; its options are words in a string for bash, an array for zsh
+function applets(shell, out,    i, j, n, list, instead) {
+	print "_ptybox_applet() {" > out
+	print "\tcase $1 in" > out
+	for (i = 1; i <= noffered; i++) {
+		n = options_of(offered[i], list)
+		instead = ""
+		print "\t" offered[i] ")" > out
+		printf("\t\toptions=%s", shell == "zsh" ? "(\n" : "'") > out
+		for (j = 1; j <= n; j++) {
+			if (shell == "zsh")
+				zsh_option(list[j], out)
+			else
+				bash_option(list[j], j > 1 ? " " : "", out)
+			if (is_instead(list[j]))
+				instead = instead letter[list[j]]
+		}
+		print (shell == "zsh" ? "\t\t)" : "'") > out
+		print "\t\tinstead=" instead " command=" (takes_command(offered[i]) ? "yes" : "") > out
+		print "\t\t;;" > out
+	}
+	print "\t*) return 1 ;;" > out
+	print "\tesac" > out
+	print "}" > out
+	print "" > out
 }
 
 # the part that no option changes, from a file beside this one
@@ -145,31 +156,11 @@ function zsh_text(s,    i, c, out) {
 	return out
 }
 
-function zsh(out,    i, j, n, list, k, s) {
+function zsh(out) {
 	print "#compdef ptybox " names() > out
 	print "# zsh completion for ptybox: made by scripts/complete.awk; do not edit" > out
 	print "" > out
-	print "_ptybox_applet() {" > out
-	print "\tcase $1 in" > out
-	for (i = 1; i <= noffered; i++) {
-		n = options_of(offered[i], list)
-		s = ""
-		print "\t" offered[i] ")" > out
-		print "\t\toptions=(" > out
-		for (j = 1; j <= n; j++) {
-			k = list[j]
-			zsh_option(k, out)
-			if (is_instead(k))
-				s = s letter[k]
-		}
-		print "\t\t)" > out
-		print "\t\tinstead=" s " command=" (takes_command(offered[i]) ? "yes" : "") > out
-		print "\t\t;;" > out
-	}
-	print "\t*) return 1 ;;" > out
-	print "\tesac" > out
-	print "}" > out
-	print "" > out
+	applets("zsh", out)
 	print "_ptybox_names=(" names() ")" > out
 	print "_ptybox_words=(" own_words() ")" > out
 	print "_ptybox_namespaces=(" namespaces() ")" > out
