@@ -22,10 +22,6 @@
 #include <unistd.h>
 #include "server.h"
 
-#ifndef CLONE_NEWCGROUP
-#define CLONE_NEWCGROUP 0x02000000
-#endif
-
 enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER }; /* made by clone(2), the others by unshare(2) */
 enum { JOIN_SESSION_KEYRING = 1 };                /* keyctl(2) */
 

@@ -34,13 +34,6 @@
 #include <unistd.h>
 #include "server.h"
 
-#ifndef CLONE_NEWCGROUP
-#define CLONE_NEWCGROUP 0x02000000
-#endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-
 enum { USER, MNT, UTS, PID, NET, IPC, CGROUP, TIME, KINDS };
 enum { FILE_AT = 4 }; /* where the file's name begins in "-t: ns/user" */
 
