@@ -8,6 +8,7 @@
  *	   \------ control socket --- worker: ...
  *
  * On the control socket a worker reports that it is full (F), and answers the request for statistics (S) with its sessions.
+ * On the supervisor's O, one of its sockets is outdated, it stops accepting and exits after its sessions.
  * The numbers of sessions are in a page that all processes share.  A worker that is idle exits when there are more than
  * -j and another has room.
  *
@@ -39,7 +40,7 @@ enum {
 struct slot {
 	pid_t pid; /* 0: free */
 	int sessions;
-	char outdated; /* it has a socket whose file is gone, and is to exit after its sessions */
+	char outdated; /* a socket of this worker has lost its file: the worker is to exit after its sessions */
 };
 
 static struct shared {
@@ -148,19 +149,22 @@ static void control_ready(struct source *src, unsigned what)
 	n = io_read(src->fd, &request, 1);
 	if (n > 0 && request == 'S') {
 		answer_stats();
+	} else if (n > 0) {
+		listeners_leave();
 	} else if (n < 0) { /* the supervisor has ended, or shut its side down to end this worker */
 		loop_close(src);
 		worker_end();
 	}
 }
 
-static void serve_sessions(struct slot *slot, void (*stats)(struct text *))
+static void serve_sessions(
+	struct slot *slot, void (*stats)(struct text *), void (*other_signal)(int))
 {
 	own = slot;
 	pgrp_open();
 	loop_add(&lifetime);
 	router_sessions_init(&shared->total, &slot->sessions, SESSIONS);
-	server_signals(worker_end, router_sessions_reaped, 0);
+	server_signals(worker_end, router_sessions_reaped, other_signal);
 	listeners_accept(1, stats);
 }
 
@@ -172,7 +176,7 @@ static _Noreturn void worker_main(struct slot *slot, int fd)
 		stats_forget();
 	control = (struct source){.fd = fd, .want = control_want, .ready = control_ready};
 	loop_add(&control);
-	serve_sessions(slot, 0);
+	serve_sessions(slot, 0, 0);
 	loop_run();
 	_exit(0);
 }
@@ -185,9 +189,15 @@ static void append_stats(struct text *t)
 	stats_end();
 }
 
+static void renew_stats(int sig)
+{
+	if (sig == SIGUSR1)
+		listeners_renew();
+}
+
 static void serve_one(void)
 {
-	serve_sessions(shared->worker, CFG_STATS ? append_stats : 0);
+	serve_sessions(shared->worker, CFG_STATS ? append_stats : 0, renew_stats);
 	server_ready();
 	loop_run();
 	server_end();
@@ -309,7 +319,7 @@ static void supervisor_reaped(pid_t pid, int status)
 		if (slot->pid != pid)
 			continue;
 		__atomic_sub_fetch(&shared->total, slot->sessions, __ATOMIC_RELAXED);
-		if (loop_now - workers[i].started < RESPAWN)
+		if (!slot->outdated && loop_now - workers[i].started < RESPAWN)
 			spawn_at = loop_now + RESPAWN;
 		*slot = (struct slot){0};
 		loop_close(&workers[i].src);
@@ -354,7 +364,7 @@ static void supervisor_end(void)
 				SHUT_WR); /* not TERM, which an inherited disposition may ignore */
 }
 
-/* Workers accept at the sockets with which they were forked, so those that have an old one are replaced. */
+/* Workers accept at the sockets with which they were forked, so all are replaced when one of these is. */
 static void supervisor_other_signal(int sig)
 {
 	if (sig != SIGUSR1 || ending || !listeners_renew())
@@ -362,7 +372,7 @@ static void supervisor_other_signal(int sig)
 	for (int i = 0; i < WORKERS; i++)
 		if (is_alive(i)) {
 			shared->worker[i].outdated = 1;
-			io_write(workers[i].src.fd, "O", 1); /* wakes up an idle one */
+			io_write(workers[i].src.fd, "O", 1);
 		}
 	spawn_at = 0;
 }

@@ -83,6 +83,15 @@ void io_close(int fd)
 	set_timer(0);
 }
 
+void io_replace(int fd, int fresh)
+{
+	set_timer(CLOSE_LIMIT);
+	while (dup3(fresh, fd, O_CLOEXEC) < 0 && errno == EINTR) /* before it closed anything */
+		;
+	set_timer(0);
+	close(fresh);
+}
+
 static void interrupt(int sig)
 {
 	(void)sig;

@@ -131,6 +131,8 @@ ssize_t io_writev(int fd, const struct iovec *v, int count);
  * can wait: after io_interrupt() for 1 ms at most. */
 ssize_t io_receive(int fd, void *buf, size_t n);
 void io_close(int fd);
+/* Puts `fresh` in the place of fd, dup3(2), and closes what was there as io_close() does. */
+void io_replace(int fd, int fresh);
 /* From here on SIGALRM interrupts system calls that wait, and belongs to these two. */
 void io_interrupt(void);
 /* io_write() of what the queue holds, and removes what was written. */
@@ -529,8 +531,8 @@ socklen_t sock_name_len(const union sock_name *n);
 /* Binds and listens, or dies with the reason: fd[0], and for localhost fd[1], else -1.  The file of a unix socket is
  * created with this mode, and *made is its identity; no file: made->ino is 0. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
-/* When the file of the unix socket fd, which sock_listen() made for this address, is gone: binds a new socket and puts it
- * in the place of fd, dup3(2), and *made is its file; connections that wait at the old one are reset.  Else made->ino is
+/* When the file of the unix socket fd, which sock_listen() made for this path, is gone: binds a new socket and puts it in
+ * the place of fd, and *made is its file; connections that wait at the old one are reset, unless it is inherited.  Else made->ino is
  * 0.  Returns 0, or -1 and errno: then fd is as it was. */
 int sock_listen_anew(const struct addr *a, mode_t mode, int fd, struct file_id *made);
 /* A non-blocking connection and its peer's name, or -1 and errno. */

@@ -10,7 +10,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -85,6 +84,16 @@ static int stream(int family)
 	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+/* Returns -1, with the errno of what failed before; fd may be -1. */
+static int abandon(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 enum {
 	BOTH = 1,
 	FREE = 2
@@ -103,10 +112,7 @@ static int tcp_listen(const union sock_name *n, int how)
 		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
 	if (!bind(fd, &n->sa, sock_name_len(n)) && !listen(fd, BACKLOG))
 		return fd;
-	on = errno;
-	close(fd);
-	errno = on;
-	return -1;
+	return abandon(fd);
 }
 
 /* Returns whether listening has just failed because the kernel has no IPv6. */
@@ -199,16 +205,6 @@ static int path_bind(int fd, const union sock_name *n, mode_t mode, struct file_
 	return 0;
 }
 
-/* Returns -1, with the errno of what failed before. */
-static int abandon(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
 /* Listens in the directory to which the path leads now, even if the path is changed meanwhile.  anew: a file that is there
  * stays, whatever it is. */
 static int path_listen(const struct addr *a, mode_t mode, int anew, struct file_id *made)
@@ -235,13 +231,12 @@ int sock_listen_anew(const struct addr *a, mode_t mode, int fd, struct file_id *
 	int fresh;
 
 	*made = (struct file_id){0};
-	if (a->kind != ADDR_UNIX || *a->text == '@' || !lstat(a->text, &st) || errno != ENOENT)
+	if (!lstat(a->text, &st) || errno != ENOENT)
 		return 0;
 	fresh = path_listen(a, mode, 1, made);
 	if (fresh < 0)
 		return -1;
-	dup3(fresh, fd, O_CLOEXEC);
-	close(fresh);
+	io_replace(fd, fresh);
 	return 0;
 }
 
@@ -342,7 +337,7 @@ int sock_resolve(const struct addr *a, struct sock_names *names)
 
 int sock_connect(const union sock_name *n)
 {
-	int fd = stream(n->sa.sa_family), saved;
+	int fd = stream(n->sa.sa_family);
 
 	if (fd < 0)
 		return -1;
@@ -350,10 +345,7 @@ int sock_connect(const union sock_name *n)
 		sock_tune(fd);
 		return fd;
 	}
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
+	return abandon(fd);
 }
 
 int sock_error(int fd)

@@ -4,8 +4,8 @@
  *	        waits on a pipe <--------- one byte, or end of file
  *	        exits with 0, or with the child's status
  *
- * The sockets listen before that, so a script that goes on behind the parent can connect at once, and every failure before that is reported on the
- * parent's stderr and by its exit status.
+ * The sockets listen before that, so a script that goes on behind the parent can connect at once, and every failure
+ * before that is reported on the parent's stderr and by its exit status.
  *
  * The daemon changes to / and remembers the directory in which it was started: the command starts there, and relative
  * paths of files to be removed refer to it.
@@ -91,6 +91,16 @@ void daemon_ready(int keep_stderr)
 		msg_cleanup = 0; /* the parent was killed; die() removes no files from here on */
 	close(ready_pipe);
 	ready_pipe = -1;
+	daemon_leave();
+}
+
+int daemon_enter(const char *path)
+{
+	return *path == '/' ? 0 : chdir(daemon_home());
+}
+
+void daemon_leave(void)
+{
 	if (chdir("/"))
 		warn("/: ", msg_errno());
 }
@@ -117,7 +127,7 @@ static void remove_file(const struct file *f)
 {
 	const char *name;
 
-	if (*f->path != '/' && chdir(daemon_home()))
+	if (daemon_enter(f->path))
 		return;
 	name = io_enter(f->path, 0);
 	if (name && io_is_file(name, &f->id))
@@ -133,8 +143,8 @@ static void remove_files(int all)
 			remove_file(&files[i]);
 		else
 			files[kept++] = files[i];
-	if (file_count && chdir("/")) /* no file system is kept busy */
-		warn("/: ", msg_errno());
+	if (file_count)
+		daemon_leave();
 	file_count = kept;
 	errno = saved;
 }

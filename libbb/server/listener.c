@@ -312,36 +312,41 @@ void listeners_accept(int clients, void (*stats)(struct text *))
 
 int listeners_renew(void)
 {
-	int home = !chdir(daemon_home()), renewed = 0; /* relative paths begin there */
+	int renewed = 0;
 
 	for (int i = 0; i < listener_count; i++) {
 		const struct addr *a = listeners[i].addr;
 		struct file_id made;
 
-		if (!home && *a->text != '/')
+		if (a->kind != ADDR_UNIX || *a->text == '@')
 			continue;
-		if (sock_listen_anew(a, server.socket_mode, listeners[i].src.fd, &made)) {
+		if (daemon_enter(a->text) ||
+			sock_listen_anew(a, server.socket_mode, listeners[i].src.fd, &made)) {
 			warn(a->text, ": ", msg_errno());
 		} else if (made.ino) {
 			daemon_owns(a->text, &made, 1);
-			renewed = 1;
+			renewed |= listeners[i].mode != STATS;
 		}
+		daemon_leave();
 	}
-	if (!server.foreground && chdir("/"))
-		warn("/: ", msg_errno());
 	return renewed;
 }
 
-void listeners_close(void)
+void listeners_leave(void)
 {
 	while (listener_count) {
 		struct source *src = &listeners[--listener_count].src;
 
-		if (!CFG_PTYROUTER || src->want)
+		if (src->linked)
 			loop_close(src);
-		else /* a supervisor's, which is in no loop */
+		else /* the supervisor's for clients, or a worker's for statistics */
 			io_close(src->fd);
 	}
+}
+
+void listeners_close(void)
+{
+	listeners_leave();
 	daemon_remove_sockets();
 	server.listening = 0;
 }

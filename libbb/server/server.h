@@ -565,6 +565,10 @@ void daemon_start(void);
 void daemon_ready(int keep_stderr);
 /* Returns the directory in which the server was started. */
 const char *daemon_home(void);
+/* Enters the directory in which the daemon was started when path is relative; else only that may be slow, on a network
+ * file system, or gone.  0, or -1 and errno.  daemon_leave() goes to /, so that no file system is kept busy. */
+int daemon_enter(const char *path);
+void daemon_leave(void);
 /* Writes the pid file, complete from its first instant on, and replaces an earlier one; dies on failure, or when path is
  * anything but a pid file of root's or of the caller's own. */
 void daemon_pid_file(const char *path);
@@ -619,9 +623,11 @@ void listeners_open(struct client *(*accepted)(int fd, const char *name, int mod
  * (objects with commas between) and calls stats_end(), at once or later. */
 void listeners_accept(int clients, void (*stats)(struct text *t));
 /* Makes the files of unix sockets anew that somebody has deleted, and warns when one cannot be; one that has another file
- * in its place is left alone.  Returns whether a socket was replaced: processes that have inherited it have the old one. */
+ * in its place is left alone.  Returns whether a socket for clients was replaced: a worker has inherited the old one. */
 int listeners_renew(void);
-/* Closes the listening sockets and removes their files. */
+/* Closes this process's listening sockets, and goes on with its clients and handshakes: other processes accept. */
+void listeners_leave(void);
+/* Closes the listening sockets and removes their files; from here on the server ends. */
 void listeners_close(void);
 
 /* ==== server.c: what both servers do ==== */
