@@ -258,18 +258,17 @@ static int has_route(const union sock_name *n)
 	return !bad;
 }
 
+static char routed[DNS_FAMILIES]
+		  [SOCK_NAMES]; /* whether there is a route to the address that was found */
+
 /* Appends the addresses with a route, or those without, the families in turn, IPv6 first (RFC 8305, 4). */
-static void take_turns(struct sock_names *names, unsigned port, int routed)
+static void take_turns(struct sock_names *names, int with_route)
 {
 	for (int i = 0; i < SOCK_NAMES; i++)
 		for (int family = 0; family < DNS_FAMILIES; family++) {
-			union sock_name *n = &found.name[family][i];
-
-			if (i >= found.count[family] || names->count == SOCK_NAMES)
-				continue;
-			n->in.sin_port = htons(port); /* at the same place in both families */
-			if (has_route(n) == routed)
-				names->name[names->count++] = *n;
+			if (i < found.count[family] && routed[family][i] == with_route &&
+				names->count < SOCK_NAMES)
+				names->name[names->count++] = found.name[family][i];
 		}
 }
 
@@ -278,6 +277,13 @@ void host_look_up(struct sock_names *names, const char *host, unsigned port)
 	memset(&found, 0, sizeof found);
 	from_hosts(host);
 	names->why = is_found() ? 0 : from_network(host);
-	take_turns(names, port, 1);
-	take_turns(names, port, 0);
+	for (int family = 0; family < DNS_FAMILIES; family++)
+		for (int i = 0; i < found.count[family]; i++) {
+			union sock_name *n = &found.name[family][i];
+
+			n->in.sin_port = htons(port); /* at the same place in both families */
+			routed[family][i] = has_route(n);
+		}
+	take_turns(names, 1);
+	take_turns(names, 0);
 }

@@ -382,8 +382,6 @@ void modes_feed(struct modes *m, const unsigned char *p, size_t n);
  * inside a sequence, that is ended first; if `to` is inside a string, a string that terminals ignore is begun, so
  * that the rest of the stream ends it.  The cursor stays where it is, unless origin mode or the screen changes. */
 void modes_change(const struct modes *from, const struct modes *to, struct text *t);
-/* Makes m differ from `to` in every setting, so that modes_change() from m to `to` writes all of them. */
-void modes_unknown(struct modes *m, const struct modes *to);
 /* Writes the sequences that lead back to all zero; returns 1 when they also move the cursor to the beginning of an
  * empty line, because there may be text below it. */
 int modes_off(const struct modes *m, struct text *t);
@@ -570,7 +568,10 @@ enum { NOISE_KEY = 32, NOISE_NONCE = 16, NOISE_BANNER = 86 };
 enum { NOISE_HELLO = 50 };
 /* Where a record has bytes of the stream, and how many at most. */
 enum { NOISE_DATA = 4, NOISE_MAX = 4096 };
-enum { NOISE_RECORD = 4178 }; /* the size of a record of NOISE_MAX bytes */
+enum {
+	NOISE_RECORD = 4178,
+	NOISE_RECORD_MIN = 82
+}; /* the sizes of a record of NOISE_MAX bytes, and of 62 or less */
 enum { NOISE_OVER, NOISE_HANDSHAKE, NOISE_INITIATED, NOISE_TRANSPORT };
 
 /* Noise's CipherState: one direction of a connection. */
@@ -712,7 +713,7 @@ ssize_t wire_read_record(int fd, struct noise *n, struct queue *rx, unsigned cha
 /* io_read(), for at most n bytes; if keyed the bytes of one record, n is NOISE_MAX at least, and 0 may also mean a
  * record without any. */
 ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n);
-/* Writes terminal output, as one frame if framed, unless other bytes still wait.  Returns how many of its bytes were
+/* Writes bytes of the stream, as one frame if framed, unless other bytes still wait.  Returns how many of its bytes were
  * written or queued, so that the caller need not keep them; 0 would block; -1 and errno. */
 ssize_t wire_output(struct wire *w, int framed, const struct iovec *v, int parts);
 /* Queues a frame: 0, or -1 when there is no room or no memory.  payload has size bytes, or is 0: then size is a

@@ -435,16 +435,6 @@ void modes_change(const struct modes *from, const struct modes *to, struct text 
 		text_str(t, to->escape.intro == ']' ? "\033]9999;" : "\033^");
 }
 
-void modes_unknown(struct modes *m, const struct modes *to)
-{
-	memset(m, 255, sizeof *m);
-	m->changed = ~to->changed;
-	m->alternate = to->alternate ? 0 : 1049;
-	m->keyboard[0].depth = m->keyboard[1].depth = KEYBOARD_DEPTH;
-	m->saved[0] = m->pen;
-	m->colors = 0; /* they may be the user's own, and are not reset */
-}
-
 int modes_off(const struct modes *m, struct text *t)
 {
 	modes_change(m, &initial, t);

@@ -73,6 +73,7 @@ enum { PAD = 64, REKEY = 65536 };
 
 _Static_assert(NOISE_HELLO == 2 + POINT + TAG, "NOISE_HELLO");
 _Static_assert(NOISE_RECORD == 2 + (2 + NOISE_MAX + PAD - 1) / PAD * PAD + TAG, "NOISE_RECORD");
+_Static_assert(NOISE_RECORD_MIN == 2 + PAD + TAG, "NOISE_RECORD_MIN");
 
 /* ---- functions of a fortified libc that the library's objects may call, and that musl lacks ---- */
 

@@ -49,7 +49,7 @@ ssize_t wire_read_record(int fd, struct noise *n, struct queue *rx, unsigned cha
 			*record = buf;
 			return size;
 		}
-		got = io_read(fd, buf + have, (size ? (size_t)size : 2) - have);
+		got = io_read(fd, buf + have, (size ? (size_t)size : NOISE_RECORD_MIN) - have);
 		if (got <= 0)
 			break;
 		have += got;
