@@ -28,13 +28,12 @@
 #include "attach/attach.h"
 
 enum {
-	LOST = 255,
 	STALLED = 30000, /* ms without the server taking input, after which -q waits no longer */
 	ROOM = 4096,     /* bytes read at once */
 };
 
 static msec quit_after = NEVER; /* -q: ms after the end of input */
-static msec quit_at = NEVER;    /* the same as a time, once input has ended */
+static msec quit_at = NEVER;    /* when -q's time is over, once input has ended */
 
 /* ---- ways out ---- */
 
@@ -107,6 +106,7 @@ static void user_ready(struct source *src, unsigned what)
 		link_type(buf, n);
 	else if (detach_key_typed(buf, n) && may_interrupt())
 		leave(128 + SIGINT, 0, 0);
+	link_send();
 }
 
 static struct source user = {.want = user_want, .ready = user_ready};

@@ -7,6 +7,8 @@
 
 #include "libbb.h"
 
+enum { LOST = 255 }; /* ptyattach's exit status when there was no session, or it was lost */
+
 /* ==== display.c: standard output, and ptyattach's own lines ==== */
 
 /* Adds standard output and standard error to the loop, which writes what they do not take at once; before anything
@@ -56,7 +58,8 @@ struct remote {
 	char welcomed;    /* all of WELCOME was received */
 	char first_known; /* the first bytes received are output, or r->foreign says what they are */
 	char size_due;    /* a window size did not fit into the queue: send it when there is room */
-	unsigned char first[15]; /* until then: the first bytes, which may become a greeting */
+	unsigned char first
+		[160]; /* until then: the first bytes, which may become a greeting or a refusal */
 	unsigned char first_len;
 	const char *foreign; /* what answers there instead of a session, or 0 */
 	msec began; /* when the connection was made; once anything was received, when the first of it was */
@@ -80,7 +83,7 @@ void remote_size(struct remote *r, const struct winsize *size);
 int remote_received(struct remote *r, const unsigned char *data, size_t n);
 /* There is a session, or there will be none and no other try: displays a NOTICE that has waited for that. */
 void remote_tell(struct remote *r);
-/* After the end of the stream: displays what was held back as the possible beginning of WELCOME or of a greeting. */
+/* After the end of the stream: takes a refusal for a NOTICE, and displays anything else that was held back. */
 void remote_ended(struct remote *r);
 /* Whether input may be sent now; otherwise *due is lowered to the time when it may, if that is known. */
 int remote_takes_input(const struct remote *r, msec *due);
@@ -135,6 +138,8 @@ extern struct link uplink; /* all zeros: it takes no place in the file */
 void link_init(void);
 /* Queues n typed bytes, for which user_want() saw room; drops them unless the link is up, and with -o. */
 void link_type(const unsigned char *data, size_t n);
+/* Sends what was typed at once if the server takes input, instead of in the next turn of the loop. */
+void link_send(void);
 /* Sends the window size of standard input's terminal, else of standard output's, if the link is up. */
 void link_window(void);
 /* Makes standard input raw, if it is a terminal and is not raw yet; dies when that fails. */

@@ -207,16 +207,12 @@ void display_show(const unsigned char *data, size_t n)
 		out.error = ENOBUFS;
 }
 
-/* Room for the longest: 320 bytes. */
-static void write_line(struct text *t, const char *words, const char *reason)
+/* Appends "[words: reason]", clean, and cut where there is no room; reason may be 0. */
+static void bracket(struct text *t, const char *words, const char *reason)
 {
-	const char *newline = term_is_raw() ? "\r\n" : "\n";
-	char *said;
+	char *said = t->at;
 
-	t->end -= 3;
-	if (isatty(2) && !at_line_start)
-		text_str(t, newline);
-	said = t->at;
+	t->end--;
 	text_str(t, "[");
 	text_str(t, words);
 	if (reason) {
@@ -224,8 +220,20 @@ static void write_line(struct text *t, const char *words, const char *reason)
 		text_str(t, reason);
 	}
 	t->at = said + text_clean(said, t->at - said);
-	t->end += 3;
+	t->end++;
 	text_str(t, "]");
+}
+
+/* Appends such a line, on a line of its own; 320 bytes have room for the longest. */
+static void write_line(struct text *t, const char *words, const char *reason)
+{
+	const char *newline = term_is_raw() ? "\r\n" : "\n";
+
+	t->end -= 2;
+	if (isatty(2) && !at_line_start)
+		text_str(t, newline);
+	bracket(t, words, reason);
+	t->end += 2;
 	text_str(t, newline);
 	at_line_start = 1;
 }
@@ -256,12 +264,7 @@ void display_status(const char *words, const char *reason, int repeated)
 	said = t.at;
 	if (!term_size(2, &size) && said + size.ws_col - 1 < t.end)
 		t.end = said + size.ws_col - 1;
-	text_str(&t, "[");
-	text_str(&t, words);
-	text_str(&t, ": ");
-	text_str(&t, reason);
-	text_str(&t, "]");
-	t.at = said + text_clean(said, t.at - said);
+	bracket(&t, words, reason);
 	outlet_put(lines, (const unsigned char *)line, t.at - line);
 	at_line_start = 1;
 	status = 1;

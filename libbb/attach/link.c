@@ -17,7 +17,6 @@
 #include "attach.h"
 
 enum {
-	LOST = 255,
 	RETRY_MIN = 1000, /* ms between tries to connect: doubled after each, up to RETRY_MAX */
 	RETRY_MAX = 30000,
 	CHECK = 30000, /* ms between looks at acknowledgements (sock_lost()), while data is sent */
@@ -119,7 +118,7 @@ void link_failed(const char *reason)
 	try_again(reason);
 }
 
-/* Without the session's end. */
+/* The connection ended before the session did: connects again with -R, else leaves. */
 static void lost(const char *reason)
 {
 	if (!uplink.reconnects) {
@@ -154,9 +153,10 @@ static void closed(void)
 {
 	const struct remote *r = &uplink.remote;
 	int again = uplink.reconnects && r->mode != REMOTE_RAW && !r->for_good;
-	int told = r->noticed || r->closing;
+	int told;
 
 	remote_ended(&uplink.remote);
+	told = r->noticed || r->closing;
 	if (!r->closing && (uplink.reset_after ||
 				   (uplink.write_error && r->mode != REMOTE_RAW && !r->answered))) {
 		errno = uplink.reset_after ? uplink.reset_after : uplink.write_error;
@@ -195,9 +195,12 @@ static void input(void)
 		in_session();
 	if (r->status >= 0)
 		exited(r->status);
-	else if (n < 0 && errno && !r->closing)
-		lost(msg_errno());
-	else if (n < 0)
+	else if (n < 0 && errno && !r->closing) {
+		const char *why = msg_errno();
+
+		remote_ended(r);
+		lost(why);
+	} else if (n < 0)
 		closed();
 	else if (bad)
 		lost("protocol error");
@@ -236,6 +239,16 @@ static void output(void)
 		queue_close(&uplink.input);
 		queue_close(&r->wire.out);
 	}
+}
+
+void link_send(void)
+{
+	const struct remote *r = &uplink.remote;
+	msec due;
+
+	if (uplink.state == LINK_UP && uplink.input.len && !r->wire.out.len &&
+		!uplink.write_error && remote_takes_input(r, &due))
+		output();
 }
 
 static void timer(void)

@@ -248,18 +248,31 @@ static int greets(const struct remote *r, const char *greeting)
 	return r->first_len >= len;
 }
 
+/* Whether the first bytes are a refusal, the line "APPLET: REASON" and nothing behind it: 1, -1 they are not, 0 they may
+ * become one.  A server refuses so before it knows that the client speaks frames. */
+static int refuses(const struct remote *r)
+{
+	int shim = greets(r, "ptyshim: "), router = greets(r, "ptyrouter: ");
+	const unsigned char *end = memchr(r->first, '\n', r->first_len);
+
+	if (r->first_len == sizeof r->first || (end && end + 1 < r->first + r->first_len))
+		return -1;
+	return (shim > 0 || router > 0) && end ? 1 : shim < 0 && router < 0 ? -1 : 0;
+}
+
 /* Looks whether the first bytes are a keyed port's line or an ssh server's greeting (RFC 4253, 4.2), which are not for
  * standard output.  In raw mode ssh may well be what is spoken, through this connection. */
 static void look_for_greeting(struct remote *r)
 {
 	int keyed = greets(r, "ptybox-noise-1 ");
 	int ssh = r->mode == REMOTE_RAW ? -1 : greets(r, "SSH-");
+	int refusal = r->mode == REMOTE_RAW ? -1 : refuses(r);
 
 	if (keyed > 0)
 		r->foreign = "a keyed port: -k KEYFILE is needed";
 	if (ssh > 0)
 		r->foreign = "an ssh server answers there";
-	r->first_known = r->foreign || (keyed < 0 && ssh < 0);
+	r->first_known = r->foreign || (keyed < 0 && ssh < 0 && refusal < 0);
 }
 
 /* Treats the first bytes, which were held back while they might be another protocol's, as output. */
@@ -287,6 +300,11 @@ int remote_received(struct remote *r, const unsigned char *data, size_t n)
 
 void remote_ended(struct remote *r)
 {
+	if (!r->first_known && r->mode != REMOTE_RAW && refuses(r) > 0) {
+		r->first_known = r->noticed = 1;
+		memcpy(r->notice, r->first, r->first_len);
+		r->notice[text_clean(r->notice, r->first_len)] = '\0';
+	}
 	if (!r->first_known)
 		release_first(r);
 	if (r->mode == REMOTE_DETECTING && r->held_len)
@@ -330,19 +348,17 @@ int remote_takes_input(const struct remote *r, msec *due)
 
 int remote_input(struct remote *r, struct queue *q)
 {
-	unsigned max = r->mode == REMOTE_EXTENDED ? PART : PLAIN_PART;
-	unsigned n = q->len < max ? q->len : max;
-	int failed;
+	size_t max = r->mode == REMOTE_RAW      ? q->len :
+		     r->mode == REMOTE_EXTENDED ? PART :
+						  PLAIN_PART;
+	struct iovec v = {(void *)(uintptr_t)queue_data(q), q->len < max ? q->len : max};
+	ssize_t n = wire_output(&r->wire, r->mode != REMOTE_RAW, &v, 1);
 
-	if (r->mode == REMOTE_RAW) {
-		ssize_t done = io_flush(r->wire.fd, q);
-
-		return done < 0 ? -1 : 0;
+	if (n > 0) {
+		queue_take(q, n);
+		r->sent = loop_now;
 	}
-	failed = wire_frame(&r->wire, FRAME_DATA, n, queue_data(q));
-	queue_take(q, n);
-	r->sent = loop_now;
-	return failed || wire_flush(&r->wire) < 0 ? -1 : 0;
+	return n < 0 ? -1 : 0;
 }
 
 int remote_eof(struct remote *r)
