@@ -128,7 +128,8 @@ ssize_t io_read(int fd, void *buf, size_t n);
 ssize_t io_write(int fd, const void *buf, size_t n);
 ssize_t io_writev(int fd, const struct iovec *v, int count);
 /* io_read() and close(2) for a socket whose peer is not trusted, and may have sent descriptors with it, the close of which
- * can wait: after io_interrupt() for 1 ms at most. */
+ * can wait: after io_interrupt() for 1 ms at most.  io_receive() is for sockets after sock_inline(), and never blocks if
+ * the socket does not. */
 ssize_t io_receive(int fd, void *buf, size_t n);
 void io_close(int fd);
 /* Puts `fresh` in the place of fd, dup3(2), and closes what was there as io_close() does. */
@@ -530,13 +531,15 @@ socklen_t sock_name_len(const union sock_name *n);
  * created with this mode, and *made is its identity; no file: made->ino is 0. */
 void sock_listen(const struct addr *a, mode_t mode, int fd[2], struct file_id *made);
 /* When the file of the unix socket fd, which sock_listen() made for this path, is gone: binds a new socket and puts it in
- * the place of fd, and *made is its file; connections that wait at the old one are reset, unless it is inherited.  Else made->ino is
- * 0.  Returns 0, or -1 and errno: then fd is as it was. */
+ * the place of fd, and *made is its file; connections that wait at the old one are reset, unless another process
+ * has inherited it.  Else made->ino is 0.  Returns 0, or -1 and errno: then fd is as it was. */
 int sock_listen_anew(const struct addr *a, mode_t mode, int fd, struct file_id *made);
-/* A non-blocking connection and its peer's name, or -1 and errno. */
+/* A non-blocking connection and its peer's name, or -1 and errno; of a unix socket after sock_inline(). */
 int sock_accept(int listener, union sock_name *n);
-/* Whether fd is no unix socket (socket(7), SO_DOMAIN). */
-int sock_is_tcp(int fd);
+/* Has out-of-band bytes arrive among the others, where io_receive() sees the descriptors that come with them. */
+void sock_inline(int fd);
+/* Whether fd is a unix socket (socket(7), SO_DOMAIN). */
+int sock_is_unix(int fd);
 /* Reads and drops what was received, 16 KiB at most: a close with unread input resets the connection, and the peer
  * may lose what was written last (RFC 1122, 4.2.2.13). */
 void sock_discard(int fd);
@@ -696,7 +699,7 @@ int frame_foreign(const unsigned char *data, size_t n);
 struct wire {
 	int fd;
 	char keyed;           /* from wire_key() on, also after an error has wiped noise */
-	char tcp;             /* the peer can send no descriptors: io_read() will do */
+	char local;           /* a unix socket, whose peer can send descriptors: io_receive() */
 	struct frame decoder; /* of received frames */
 	struct queue out;     /* bytes that the socket did not take yet */
 	struct queue rx;      /* keyed: the part of a record that was received */

@@ -376,17 +376,30 @@ int sock_accept(int listener, union sock_name *n)
 {
 	socklen_t len = sizeof *n;
 
+	int fd;
+
 	*n = (union sock_name){0};
-	return accept4(listener, &n->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(listener, &n->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0 && n->sa.sa_family == AF_UNIX)
+		sock_inline(fd);
+	return fd;
 }
 
-int sock_is_tcp(int fd)
+/* Linux 5.15 has such bytes in unix sockets, too. */
+void sock_inline(int fd)
 {
-	int family = AF_UNIX;
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+}
+
+int sock_is_unix(int fd)
+{
+	int family = 0;
 	socklen_t len = sizeof family;
 
 	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
-	return family != AF_UNIX;
+	return family == AF_UNIX;
 }
 
 void sock_discard(int fd)

@@ -114,7 +114,7 @@ ssize_t wire_read(struct wire *w, unsigned char *buf, size_t n)
 {
 	if (CFG_KEYED && w->keyed)
 		return unsealed(w, buf);
-	return w->tcp ? io_read(w->fd, buf, n) : io_receive(w->fd, buf, n);
+	return w->local ? io_receive(w->fd, buf, n) : io_read(w->fd, buf, n);
 }
 
 ssize_t wire_flush(struct wire *w)

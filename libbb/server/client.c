@@ -314,8 +314,8 @@ static struct client *slot_take(int fd, const char *name, int mode)
 	t = (struct text){c->name, c->name + sizeof c->name - 1};
 	text_str(&t, name);
 	c->wire.fd = fd;
-	c->wire.tcp = sock_is_tcp(fd);
-	c->rejects_http = mode == CLIENT_NEW && c->wire.tcp;
+	c->wire.local = sock_is_unix(fd);
+	c->rejects_http = mode == CLIENT_NEW && !c->wire.local;
 	c->mode = CFG_FRAMED || c->rejects_http ? mode : CLIENT_RAW;
 	c->typed_at = c->began = c->read_at = loop_now;
 	client_alive++;

@@ -244,6 +244,8 @@ static void admit_inherited(struct listener *l)
 
 	l->src.fd = -1;
 	getpeername(fd, &peer.sa, &len);
+	if (peer.sa.sa_family == AF_UNIX)
+		sock_inline(fd);
 	admit(l, fd, &peer);
 }
 

@@ -1,9 +1,10 @@
 // lingers: sends a byte to a server at a unix socket, and with it a TCP socket whose close waits for SECS, since
 // its other end reads nothing (SO_LINGER). Says "sent" and holds the connection.
 //
-//   lingers [-n] PATH|@NAME SECS
+//   lingers [-n | -o] PATH|@NAME SECS
 //
 //   -n   the TCP socket is sent inside of a unix socket, which nobody has read
+//   -o   the byte is out of band, before one that is not (Linux 5.15, unix(7)); in older kernels it is as any other
 
 #include "common.h"
 #include <netinet/in.h>
@@ -35,7 +36,7 @@ static int lingering(int secs)
 }
 
 // a byte and this descriptor, which is closed here
-static void pass(int to, int fd)
+static void pass(int to, int fd, int flags)
 {
 	union {
 		struct cmsghdr head;
@@ -48,7 +49,8 @@ static void pass(int to, int fd)
 		.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &m, .msg_controllen = sizeof m};
 
 	memcpy(CMSG_DATA(&m.head), &fd, sizeof fd);
-	if (sendmsg(to, &h, MSG_NOSIGNAL) != 1)
+	if (sendmsg(to, &h, flags | MSG_NOSIGNAL) != 1 &&
+		(errno != EOPNOTSUPP || sendmsg(to, &h, 0) != 1))
 		die("sendmsg: %s", strerror(errno));
 	close(fd);
 }
@@ -57,13 +59,15 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	bool nested = argc > 1 && !strcmp(argv[1], "-n");
+	bool urgent = argc > 1 && !strcmp(argv[1], "-o");
 	int fd, pair[2], to = socket(AF_UNIX, SOCK_STREAM, 0);
 	size_t len;
 
 	peer_name = "lingers";
-	argv += nested;
-	if (argc - nested != 3 || (len = strlen(argv[1])) >= sizeof name.sun_path)
-		die("usage: lingers [-n] PATH|@NAME SECS");
+	argc -= nested || urgent;
+	argv += nested || urgent;
+	if (argc != 3 || (len = strlen(argv[1])) >= sizeof name.sun_path)
+		die("usage: lingers [-n | -o] PATH|@NAME SECS");
 	memcpy(name.sun_path, argv[1], len);
 	if (*argv[1] == '@')
 		name.sun_path[0] = '\0';
@@ -73,11 +77,13 @@ int main(int argc, char **argv)
 	if (nested && socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		die("socketpair: %s", strerror(errno));
 	if (nested) {
-		pass(pair[0], fd);
+		pass(pair[0], fd, 0);
 		close(pair[0]);
 		fd = pair[1];
 	}
-	pass(to, fd);
+	pass(to, fd, urgent ? MSG_OOB : 0);
+	if (urgent && send(to, "x", 1, MSG_NOSIGNAL) != 1)
+		die("send: %s", strerror(errno));
 	puts("sent");
 	fflush(stdout);
 	pause();
