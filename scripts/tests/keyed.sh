@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# keyed.sh: keys, servers and clients with them, and mangle between, for the keyed*.test files. Source it in the
-# file's own directory.
+# keyed.sh: keys, servers and clients with them, and mangle between, for door.test and the keyed*.test files.
+# Source it in the file's own directory.
 
 ptybox --keygen key
 ptybox --keygen other
@@ -21,7 +21,7 @@ routed() {
 	pid=$(daemon_pid router.out)
 	watch "$pid"
 }
-attach() { ptyattach -k ../key "$@"; }
+attach() { ptyattach -k "${key-../key}" "$@"; }
 
 # a shell that does what is typed, line by line
 obey='stty -echo; while read -r x; do eval "$x"; done'
@@ -46,3 +46,18 @@ between() {
 
 # quiet PID N: has it N descriptors
 quiet() { [ "$(fds "$1")" = "$2" ]; }
+
+# injected WHAT: a server whose getrandom fails so; what it says
+injected() { # strace itself does not listen to TERM
+	freeport
+	strace -f -qq -o trace -e "inject=getrandom:error=$1" \
+		"$T/bin/ptyshim" -F -p pid -k ../key "127.0.0.1:$port" sh -c "$obey" 2>err </dev/null &
+	tracer=$!
+	retry listening && retry there pid || return
+	pid=$(cat pid)
+	watch "$pid"
+	lives && lives || return
+	stop
+	wait "$tracer"
+	cat err
+}

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# router.sh: starts a ptyrouter, and looks at its workers and sessions, for the router*.test files. Source it.
+# router.sh: starts a ptyrouter, and looks at its workers and sessions, for the router*.test files and others. Source it.
 
 # route ARGS...: starts a ptyrouter with these; $pid is the daemon's
 route() {

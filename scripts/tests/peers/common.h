@@ -1,5 +1,5 @@
 // common.h: what every peer needs: a last word, a clock, C escapes, whole writes, the test bytes.
-// Included first by each peer; everything is static inline, so that a peer stays one file.
+// Included first by each peer; everything is static inline, so that a peer links with nothing else.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
