@@ -38,7 +38,7 @@ static long count(const unsigned char *p, size_t n, const unsigned char *what, s
 	return found;
 }
 
-// a mapping piece by piece, which overlap by less than what is looked for
+// piece by piece, which overlap by less than what is looked for
 static void search(int mem, unsigned long from, unsigned long to)
 {
 	static unsigned char buf[PIECE + CHARS];
@@ -60,7 +60,7 @@ static void search(int mem, unsigned long from, unsigned long to)
 int main(int argc, char **argv)
 {
 	char path[64], line[512];
-	unsigned long from, to;
+	unsigned long from, to, begin = 0, end = 0;
 	char readable;
 	FILE *maps;
 	int fd;
@@ -79,10 +79,18 @@ int main(int argc, char **argv)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (!maps || fd < 0)
 		die("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx %c", &from, &to, &readable) == 3 && readable == 'r' &&
-			to - from < 1UL << 32) // a sanitizer's shadow is larger
-			search(fd, from, to);
+	// mappings without a gap are searched as one: .bss begins within the last page of .data
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %c", &from, &to, &readable) != 3 || readable != 'r' ||
+			to - from >= 1UL << 32) // a sanitizer's shadow is larger
+			continue;
+		if (from != end) {
+			search(fd, begin, end);
+			begin = from;
+		}
+		end = to;
+	}
+	search(fd, begin, end);
 	printf("text %ld bytes %ld\n", texts, keys);
 	return 0;
 }
