@@ -292,12 +292,6 @@ static void request_stats(struct text *t)
 
 /* ---- workers ---- */
 
-static unsigned worker_want(struct source *src, msec *due)
-{
-	(void)src, (void)due;
-	return LOOP_READ;
-}
-
 static void worker_ready(struct source *src, unsigned what)
 {
 	char buf[4096];
@@ -405,8 +399,8 @@ static void worker_spawn(void)
 	}
 	slot->pid = pid;
 	spawn_at = 0;
-	workers[i] =
-		(struct worker){.src = {.fd = fd[0], .want = worker_want, .ready = worker_ready}};
+	workers[i] = (struct worker){
+		.src = {.fd = fd[0], .want = loop_want_read, .ready = worker_ready}};
 	workers[i].started = loop_now;
 	loop_add(&workers[i].src);
 }

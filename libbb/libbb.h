@@ -263,6 +263,8 @@ void loop_limit(struct rlimit *before);
 /* Adds a source, whose memory is the caller's and must stay until it is freed (s->linked); dies when its descriptor
  * is too high for select(). */
 void loop_add(struct source *s);
+/* The want() of a source that only reads. */
+unsigned loop_want_read(struct source *s, msec *due);
 /* Marks a source: from now on it is not called, and when the next turn begins its fd is closed and freed() called. */
 void loop_close(struct source *s);
 /* Serves the sources until loop_stop() was called. */

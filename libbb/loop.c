@@ -61,6 +61,12 @@ void loop_add(struct source *s)
 	end = &s->next;
 }
 
+unsigned loop_want_read(struct source *s, msec *due)
+{
+	(void)s, (void)due;
+	return LOOP_READ;
+}
+
 void loop_close(struct source *s)
 {
 	s->closed = 1;

@@ -13,12 +13,6 @@
 
 static void (*on_signal)(int);
 
-static unsigned want(struct source *s, msec *due)
-{
-	(void)s, (void)due;
-	return LOOP_READ;
-}
-
 static void ready(struct source *s, unsigned what)
 {
 	struct signalfd_siginfo info;
@@ -28,7 +22,7 @@ static void ready(struct source *s, unsigned what)
 		on_signal(info.ssi_signo);
 }
 
-static struct source source = {.want = want, .ready = ready};
+static struct source source = {.want = loop_want_read, .ready = ready};
 
 /* Not signal(3), which refuses the numbers that libc uses itself, and whose sigaction() is larger than this file. */
 void sig_reset(int sig)

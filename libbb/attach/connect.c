@@ -124,12 +124,6 @@ static void resolved(void)
 		fail(names.why);
 }
 
-static unsigned lookup_want(struct source *src, msec *due)
-{
-	(void)src, (void)due;
-	return LOOP_READ;
-}
-
 static void lookup_ready(struct source *src, unsigned what)
 {
 	(void)what;
@@ -172,7 +166,7 @@ void connect_begin(void)
 	timer = (struct source){.fd = -1, .want = timer_want, .ready = timer_ready};
 	loop_add(&timer);
 	lookup = (struct source){.fd = sock_resolve(&uplink.addr, &names),
-		.want = lookup_want,
+		.want = loop_want_read,
 		.ready = lookup_ready};
 	if (lookup.fd < 0)
 		resolved();

@@ -40,12 +40,6 @@ static struct slot *next(struct slot *s)
 
 /* ---- start ---- */
 
-static unsigned report_want(struct source *src, msec *due)
-{
-	(void)src, (void)due;
-	return LOOP_READ;
-}
-
 static void fail_session(struct slot *slot, const struct failure *f)
 {
 	if (slot->session.clients)
@@ -78,7 +72,7 @@ static void start(struct slot *slot)
 		fail_session(slot, &f);
 		return;
 	}
-	slot->report = (struct source){.fd = fd, .want = report_want, .ready = report_ready};
+	slot->report = (struct source){.fd = fd, .want = loop_want_read, .ready = report_ready};
 	loop_add(&slot->report);
 }
 
