@@ -174,7 +174,7 @@ static msec detect_at(const struct client *c)
 	return undecided ? client_silent_at(c) : NEVER;
 }
 
-/* When what has come of a sequence is passed on; not before the terminal takes it. */
+/* Returns when a held part of a sequence is passed on; not before the terminal takes it. */
 static msec expire_at(const struct client *c)
 {
 	return is_read(c) ? client_input_due(c) : NEVER;

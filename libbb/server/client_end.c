@@ -90,7 +90,7 @@ void client_flush(struct client *c)
 		c->check_at = loop_now + CLIENT_CHECK;
 }
 
-/* Behind a notice: the command's status, or what its lack means. */
+/* Queues what follows a notice: EXIT with the command's status, or CLOSING when there is none. */
 static int tell_status(struct client *c, int status)
 {
 	return status >= 0 ? wire_frame(&c->wire, FRAME_EXIT, status, 0) :
@@ -113,7 +113,7 @@ void client_dismiss(struct client *c, const char *why, int status)
 	}
 	text_str(&t, why);
 	if (client_is_extended(c)) {
-		failed = client_notice(c, &t, line) || tell_status(c, status);
+		failed = client_notice(c, line, t.at - line) || tell_status(c, status);
 	} else {
 		text_str(&t, "\r\n");
 		failed = wire_text(&c->wire, &t, line);
@@ -135,16 +135,13 @@ void client_close_idle(struct client *c)
 	start_linger(c);
 }
 
-/* The command's status; but when the server ends, that is what ended it. */
+/* Queues the command's status; or, when the end of the server ended it, a notice of that. */
 static int say_end(struct client *c)
 {
-	struct text t = {
-		(char *)(uintptr_t)client_server_ends, (char *)(uintptr_t)client_server_ends};
-
 	if (!c->session->hung_up)
 		return tell_status(c, c->session->status);
-	t.at += strlen(client_server_ends);
-	return client_notice(c, &t, client_server_ends) || tell_status(c, CLIENT_AGAIN);
+	return client_notice(c, client_server_ends, strlen(client_server_ends)) ||
+	       tell_status(c, CLIENT_AGAIN);
 }
 
 int client_is_drained(const struct client *c)

@@ -124,7 +124,8 @@ void client_input_begin(struct client *c, struct viewer *v)
 	c->viewer = v;
 }
 
-/* A long answer of which a part was dropped is nothing typed, however slowly the rest comes. */
+/* Returns when the held beginning of a sequence is typed; never for a long answer of which a part was dropped, however
+ * slowly the rest comes. */
 msec client_input_due(const struct client *c)
 {
 	const struct viewer *v = c->viewer;

@@ -7,6 +7,7 @@
  * sequences that lead its terminal to the modes in force there, and asks no questions.  So does what follows when its
  * position was overwritten, behind a notice of how many bytes it missed.
  */
+#include <string.h>
 #include "server.h"
 
 /* Writes in one turn of the loop: a fast reader of a large ring must not hold up the other sources. */
@@ -24,20 +25,17 @@ size_t client_pending(const struct client *c)
 	return (streams ? c->session->ring.head - c->pos : 0) + c->wire.out.len;
 }
 
-int client_notice(struct client *c, const struct text *t, const char *start)
+int client_notice(struct client *c, const char *words, size_t n)
 {
-	return wire_frame(&c->wire, FRAME_NOTICE, t->at - start, start);
+	return wire_frame(&c->wire, FRAME_NOTICE, n, words);
 }
 
 void client_notice_all(struct session *s, const char *words)
 {
-	struct text t = {(char *)(uintptr_t)words, (char *)(uintptr_t)words};
-
-	while (*t.at)
-		t.at++;
 	for (struct client *c = s->clients; c; c = c->next)
 		if (client_is_extended(c) && c->wire.out.len < QUEUE_SIZE / 2 &&
-			(client_notice(c, &t, words) || wire_frame(&c->wire, FRAME_DATA, 0, 0)))
+			(client_notice(c, words, strlen(words)) ||
+				wire_frame(&c->wire, FRAME_DATA, 0, 0)))
 			c->failed = 1;
 }
 
@@ -65,7 +63,7 @@ static int tell_modes(struct client *c, const struct modes *from, const struct m
 		       wire_text(&c->wire, &t, sequences);
 }
 
-/* Where a replay begins, and the modes in force there. */
+/* Returns where a replay begins, and sets *m to the modes in force there. */
 static uint64_t beginning(const struct client *c, struct modes *m)
 {
 	const struct session *s = c->session;
@@ -74,7 +72,8 @@ static uint64_t beginning(const struct client *c, struct modes *m)
 					ring_oldest(&s->ring);
 }
 
-/* Goes on at pos with what it was not there for, its terminal having been led from these modes to others. */
+/* Moves the client to pos, from where on the ring is a replay, and queues what leads its terminal from these modes to
+ * others. */
 static int replay(struct client *c, uint64_t pos, const struct modes *from, const struct modes *to)
 {
 	c->pos = pos;
@@ -106,12 +105,12 @@ static int skip(struct client *c)
 	text_num(&t, begin - c->pos);
 	text_str(&t, " bytes skipped");
 	c->skipped += begin - c->pos;
-	if (client_is_extended(c) && client_notice(c, &t, line))
+	if (client_is_extended(c) && client_notice(c, line, t.at - line))
 		return -1;
 	return replay(c, begin, CFG_MODES && c->session->trails ? &c->viewer->modes : 0, &m);
 }
 
-/* How much of the ring it may be given now; questions of a replay are stepped over. */
+/* Returns how many bytes of the ring the client may be given now; steps over questions in a replay. */
 static size_t next_part(struct client *c)
 {
 	if (c->pos >= c->replay_end)
@@ -144,7 +143,7 @@ static ssize_t step(struct client *c)
 	c->out_bytes += n;
 	if (CFG_FRAMED && c->replay_due && c->pos >= c->replay_end) {
 		c->replay_due = 0;
-		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0))
+		if (wire_frame(&c->wire, FRAME_REPLAYED, 0, 0) || wire_flush(&c->wire) < 0)
 			return -1;
 	}
 	return n;

@@ -66,7 +66,7 @@ enum { USERS_ENV = 5 };
 /* Looks up USER[:GROUP], names or numbers, in /etc/passwd and /etc/group; dies when there is no such user or group. */
 void users_lookup(const char *spec);
 /* Returns HOME, SHELL, USER and LOGNAME for the command, in a list that ends in 0; an empty list before users_lookup().
- * A number that /etc/passwd does not have gets / as HOME and an empty USER and LOGNAME. */
+ * A number that /etc/passwd does not have gets / as HOME and the number as USER and LOGNAME. */
 char **users_env(void);
 /* Stores the ids that were looked up, and returns 1; before users_lookup() stores nothing and returns 0. */
 int users_target(uid_t *u, gid_t *g);
@@ -413,8 +413,8 @@ size_t client_pending(const struct client *c);
 void client_replay(struct client *c);
 /* Writes as much as the socket takes now: 1 if anything was written, 0 if not, or -1 and errno. */
 int client_write(struct client *c);
-/* Queues a notice, the text from start to t->at: 0, or -1 without room or memory. */
-int client_notice(struct client *c, const struct text *t, const char *start);
+/* Queues a notice of n bytes: 0, or -1 without room or memory. */
+int client_notice(struct client *c, const char *words, size_t n);
 /* Queues a notice for every extended client of the session whose queue is at most half full. */
 void client_notice_all(struct session *s, const char *words);
 /* Queues the session's window size; sets size_pending instead while the queue is more than half full. */
@@ -426,12 +426,12 @@ void client_send_size(struct client *c);
 int client_input(struct client *c, const unsigned char *data, size_t n);
 /* Settles the mode of a client whose first bytes did not decide it, and from which no more are waited for: raw. */
 void client_input_settled(struct client *c);
-/* Nothing more will come: the beginning of a sequence whose rest was waited for is typed. */
+/* Ends a client's input: the beginning of a sequence whose rest was waited for is typed. */
 void client_input_ended(struct client *c);
-/* When the same is due without that, by client_input_expire(); or NEVER. */
+/* Returns when the held beginning of a sequence is to be typed, by client_input_expire(); or NEVER. */
 msec client_input_due(const struct client *c);
 void client_input_expire(struct client *c);
-/* From here on tells what the client's terminal says by itself from what is typed; v becomes the client's. */
+/* Makes v the client's, which from then on tells what its terminal says by itself from what is typed. */
 void client_input_begin(struct client *c, struct viewer *v);
 /* Gives the session the window size of the client that typed or resized last, and sends it to all others but `by` (may
  * be 0), which caused the change. */
