@@ -244,7 +244,7 @@ static void output(void)
 void link_send(void)
 {
 	const struct remote *r = &uplink.remote;
-	msec due;
+	msec due = NEVER;
 
 	if (uplink.state == LINK_UP && uplink.input.len && !r->wire.out.len &&
 		!uplink.write_error && remote_takes_input(r, &due))
