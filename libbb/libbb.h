@@ -66,6 +66,10 @@ const char *msg_errno(void);
 
 /* ==== ring.c: the last bytes of a stream; bytes that wait for a descriptor ==== */
 
+/* Returns memory of size bytes, all zero, or 0 and errno; pages that are not touched take none (mmap(2), with
+ * MAP_NORESERVE).  munmap(2) frees it. */
+void *ring_map(size_t size);
+
 struct ring {
 	unsigned char *buf;
 	size_t size;
@@ -289,6 +293,10 @@ void sig_reset(int sig);
 void sig_block(int sig);
 /* In a child before exec: default dispositions, nothing blocked. */
 void sig_default(void);
+/* Forks a child for a call that may block: returns 0 in the child, whose only descriptor is 0, the writing end of a pipe,
+ * which has default dispositions and which the kernel kills when the parent ends.  Returns the reading end in the parent,
+ * or -1 and errno.  The child is not waited for: SIGCHLD must be ignored. */
+int sig_fork_aside(void);
 /* The exit status of a shell for wait(2)'s status: 0-255, or 128+N after signal N. */
 int sig_status(int wait_status);
 
@@ -455,7 +463,8 @@ struct net {
 	unsigned bits;
 };
 
-/* Room for the longest name of a peer: an IPv6 address of 39 characters, 15 of an interface, a NUL. */
+/* The size of a buffer for net_text(): at most "[", 39 characters of an IPv6 address, "%" and 15 of an interface,
+ * "]:65535". */
 enum { NET_TEXT = 64 };
 
 /* The socket address of a numeric host: 0, or -1 when it is none.  An IPv6 one may end in %SCOPE, the name or number

@@ -31,7 +31,8 @@ static const uint16_t mode_number[] = {
 };
 enum { MODES = sizeof mode_number / sizeof *mode_number, ON_BY_DEFAULT = 1 << WRAP | 1 << CURSOR };
 
-/* All zero and never written; not const, so that it stands in .bss and takes no place in the file. */
+/* The state of a terminal in which nothing was set: all zero.  Never written; not const, so that it stands in .bss and
+ * takes no place in the file. */
 static struct modes initial;
 
 /* The index of the screen that is shown, in saved[] and keyboard[]: 0 main, 1 alternate. */

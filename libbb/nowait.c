@@ -14,7 +14,7 @@
  * All else that is written is written in the loop, to non-blocking descriptors.  What is left (of every write(2),
  * writev(2), send(2), sendto(2) and sendmsg(2) in the sources) cannot block, or there is nobody whom that would hold up:
  * the few bytes of a report through a pipe or socket of this program's own, which is empty until then (daemon.c, spawn.c,
- * pgrp.c, and sock.c's child), files in /proc (jail.c, oom.c), and what io_write_all() is for.
+ * pgrp.c, and the child of sock.c's lookup), files in /proc (jail.c, oom.c), and what io_write_all() is for.
  */
 #include <errno.h>
 #include <fcntl.h>

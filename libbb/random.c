@@ -9,8 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -97,37 +95,15 @@ void random_start(void)
 		die(1, "no random numbers: neither getrandom(2) nor /dev/urandom: ", msg_errno());
 }
 
-/* The child: waits until the generator is seeded; its end closes the pipe `report`, its only descriptor.  It is
- * killed when its parent ends. */
-static _Noreturn void wait_for_seed(int report)
-{
-	char byte;
-
-	dup2(report, 0);
-	io_close_from(1);
-	sig_default();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getrandom(&byte, 1, 0) < 0)
-		_exit(1);
-	_exit(0);
-}
-
 int random_wait(void)
 {
 	char byte;
-	int report[2];
-	pid_t pid;
+	int fd;
 
 	if (no_getrandom(getrandom(&byte, 1, GRND_NONBLOCK)))
 		return device("/dev/random", 8);
-	if (io_pipe(report))
-		return -1;
-	pid = _Fork();
-	if (!pid)
-		wait_for_seed(report[1]);
-	close(report[1]);
-	if (pid > 0)
-		return report[0];
-	close(report[0]);
-	return -1;
+	fd = sig_fork_aside();
+	if (!fd) /* the end of the child closes the pipe */
+		_exit(getrandom(&byte, 1, 0) < 0);
+	return fd;
 }

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include "libbb.h"
 
-static void *map(size_t size)
+void *ring_map(size_t size)
 {
 	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		-1, 0);
@@ -31,7 +31,7 @@ static size_t mapped(const struct ring *r)
 int ring_open(struct ring *r, size_t size)
 {
 	*r = (struct ring){.size = size};
-	r->buf = map(mapped(r));
+	r->buf = ring_map(mapped(r));
 	return r->buf ? 0 : -1;
 }
 
@@ -126,7 +126,7 @@ int queue_put(struct queue *q, const void *data, size_t n)
 {
 	if (!n)
 		return 0;
-	if (n > queue_room(q) || (!q->buf && !(q->buf = map(QUEUE_SIZE))))
+	if (n > queue_room(q) || (!q->buf && !(q->buf = ring_map(QUEUE_SIZE))))
 		return -1;
 	if (q->off + q->len + n > QUEUE_SIZE) {
 		memmove(q->buf, q->buf + q->off, q->len);

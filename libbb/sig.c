@@ -5,6 +5,7 @@
  * command starts with an empty mask and default dispositions (sig_default()).
  */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -114,6 +115,28 @@ void sig_default(void)
 		sig_reset(i);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, 0);
+}
+
+int sig_fork_aside(void)
+{
+	int report[2];
+	pid_t pid;
+
+	if (io_pipe(report))
+		return -1;
+	pid = _Fork();
+	if (!pid) {
+		dup2(report[1], 0);
+		io_close_from(1);
+		sig_default();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return 0;
+	}
+	close(report[1]);
+	if (pid > 0)
+		return report[0];
+	close(report[0]);
+	return -1;
 }
 
 int sig_status(int wait_status)

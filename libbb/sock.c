@@ -292,30 +292,6 @@ static void look_up(const struct addr *a, struct sock_names *names)
 	host_look_up(names, host, a->port);
 }
 
-/* Looks a name up in a child process, which ends with this one, because that blocks (DNS, or a file on a network); returns
- * the pipe on which it reports, or -1 and errno. */
-static int look_up_aside(const struct addr *a, struct sock_names *names)
-{
-	int report[2];
-	pid_t pid;
-
-	if (io_pipe(report))
-		return -1;
-	pid = _Fork();
-	if (!pid) {
-		dup2(report[1], 0);
-		io_close_from(1);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		look_up(a, names);
-		_exit(write(0, names, sizeof *names) < 0);
-	}
-	close(report[1]);
-	if (pid > 0)
-		return report[0];
-	close(report[0]);
-	return -1;
-}
-
 int sock_resolve(const struct addr *a, struct sock_names *names)
 {
 	int fd;
@@ -329,7 +305,11 @@ int sock_resolve(const struct addr *a, struct sock_names *names)
 	names->count = numeric_try(a, names->name);
 	if (!CFG_NAMES || names->count || a->ipv6)
 		return -1;
-	fd = look_up_aside(a, names);
+	fd = sig_fork_aside(); /* DNS blocks, and so does a file on a network */
+	if (!fd) {
+		look_up(a, names);
+		_exit(write(0, names, sizeof *names) < 0);
+	}
 	if (fd < 0)
 		names->why = msg_errno();
 	return fd;

@@ -54,7 +54,7 @@ static ssize_t outlet_move(struct outlet *o, const unsigned char *data, size_t n
 	return done;
 }
 
-/* All of it, or nothing when there is no room for it: -1. */
+/* Writes or keeps all n bytes: 0; or -1, and drops them, when there is no room for all of them. */
 static int outlet_put(struct outlet *o, const unsigned char *data, size_t n)
 {
 	ssize_t done = 0;
@@ -66,7 +66,8 @@ static int outlet_put(struct outlet *o, const unsigned char *data, size_t n)
 	return done < 0 || queue_put(&o->queue, data + done, n - done);
 }
 
-/* As much of it as is taken before this time: for the end, when the loop does not turn again. */
+/* Writes what the descriptor takes before `end`, and drops the rest; for the end of the program, when the loop does not
+ * turn again. */
 static void outlet_put_until(struct outlet *o, msec end, const unsigned char *data, size_t n)
 {
 	while (n && !o->error) {
@@ -138,7 +139,8 @@ static void restore(void)
 
 static void take_again(void)
 {
-	static struct modes none; /* never written; without const it takes no place in the file */
+	static struct modes
+		none; /* never written; not const, so that it stands in .bss and takes no place in the file */
 	char on[MODES_TEXT];
 	struct text t = {on, on + sizeof on};
 

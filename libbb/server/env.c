@@ -6,16 +6,8 @@
  * unlimited: when it is too much, execve(2) fails with E2BIG, and the command's start with that.
  */
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "server.h"
-
-static void *map(size_t size)
-{
-	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? 0 : p;
-}
 
 char *env_make(const char *name, const char *value, size_t len)
 {
@@ -27,7 +19,7 @@ char *env_make(const char *name, const char *value, size_t len)
 	if ((size_t)(end - at) < size) {
 		size_t piece = size > PIECE ? size : PIECE;
 
-		at = map(piece);
+		at = ring_map(piece);
 		if (!at)
 			die(1, name, " ", msg_errno());
 		end = at + piece;
@@ -67,7 +59,7 @@ char **env_list(char *client, char **set)
 		count++;
 	for (char **e = environ; *e; e++)
 		count++;
-	list = map(count * sizeof *list);
+	list = ring_map(count * sizeof *list);
 	if (!list)
 		return 0;
 	for (; client && *client; client += strlen(client) + 1)

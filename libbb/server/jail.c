@@ -25,21 +25,6 @@
 enum { AT_CLONE = CLONE_NEWPID | CLONE_NEWUSER }; /* made by clone(2), the others by unshare(2) */
 enum { JOIN_SESSION_KEYRING = 1 };                /* keyctl(2) */
 
-static const struct {
-	const char *name;
-	unsigned flag;
-} spaces[] = {
-	{"user", CLONE_NEWUSER},
-	{"pid", CLONE_NEWPID},
-	{"net", CLONE_NEWNET},
-	{"ipc", CLONE_NEWIPC},
-	{"uts", CLONE_NEWUTS},
-	{"cgroup", CLONE_NEWCGROUP},
-	{"mnt", CLONE_NEWNS},
-};
-
-enum { SPACES = sizeof spaces / sizeof *spaces };
-
 static unsigned unshared;
 static unsigned long join_pid;
 static const char *hostname;
@@ -54,15 +39,12 @@ static void set_spaces(const struct opt *o)
 
 	for (;; s++) {
 		size_t len = strchrnul(s, ',') - s;
-		int i = 0;
+		unsigned flag = join_flag(s, len);
 
-		while (i < SPACES &&
-			(strlen(spaces[i].name) != len || strncmp(spaces[i].name, s, len)))
-			i++;
-		if (i == SPACES)
+		if (!flag)
 			die(1, "-N ", o->value,
 				": not a list of uts, ipc, net, mnt, pid, cgroup, user");
-		unshared |= spaces[i].flag;
+		unshared |= flag;
 		if (unshared & CLONE_NEWPID)
 			unshared |= CLONE_NEWNS; /* to mount a /proc of its own */
 		s += len;

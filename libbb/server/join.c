@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -58,6 +59,18 @@ static struct {
 	ino_t ino; /* 0: the kernel has no such namespaces */
 } own[KINDS];
 static int space[KINDS]; /* descriptors of the namespaces to join; -1: the server's own */
+
+unsigned join_flag(const char *name, size_t len)
+{
+	enum { NAME_AT = FILE_AT + 3 };
+
+	for (int i = 0; i < TIME;
+		i++) /* a time namespace is entered by the next child, not by its maker */
+		if (strlen(kinds[i].what + NAME_AT) == len &&
+			!memcmp(kinds[i].what + NAME_AT, name, len))
+			return kinds[i].flag;
+	return 0;
+}
 
 void join_hold(unsigned long pid)
 {

@@ -182,7 +182,7 @@ static int open_log(const char *path)
 	return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-/* /dev/kmsg cannot be read (Linux before 3.5): replaces it by /proc/kmsg. */
+/* Replaces /dev/kmsg, which Linux before 3.5 cannot read, by /proc/kmsg: 1, or -1. */
 static ssize_t fall_back(void)
 {
 	int fd = open_log("/proc/kmsg");
@@ -238,7 +238,7 @@ static void ready(struct source *src, unsigned what)
 		loop_close(src);
 }
 
-/* The log up to now is read at once, and does not count for the first second. */
+/* Opens the log and reads what it has at once; that does not count for the first second. */
 void kmsg_open(struct session *s)
 {
 	int fd = open_log("/dev/kmsg");

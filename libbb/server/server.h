@@ -58,6 +58,9 @@ const char *join_root(void);
 int join_shares_uts(void);
 /* After join_enter(): whether the joined process has another user namespace than the server. */
 int join_changed_user(void);
+/* Returns the CLONE_ flag of the namespaces with this name, of len bytes (/proc/PID/ns); 0: it is none that unshare(2)
+ * or clone(2) makes for a command. */
+unsigned join_flag(const char *name, size_t len);
 
 /* ==== users.c: the user that the command runs as ==== */
 
@@ -250,15 +253,16 @@ void inherit_close_others(void);
 /* Remembers NOTIFY_SOCKET and removes it from the environment: the command must not notify anybody in the server's
  * name. */
 void inherit_notify(void);
-/* Sends READY=1 to NOTIFY_SOCKET, if there was one (sd_notify(3)); waits at most 5 s, and warns on failure. */
+/* Sends READY=1 to NOTIFY_SOCKET, if there was one (sd_notify(3)); warns on failure.  While nobody reads it, the loop
+ * tries again for 5 s. */
 void inherit_notify_ready(void);
 
 /* ==== session_terminal.c: a session's input, window size, signals and pace ==== */
 
 struct client;
 
-/* Of a shared session: what its output has done to a terminal up to the ring's oldest byte; and up to the newest, as
- * far as somebody wanted to know. */
+/* The modes of a shared session's output, up to the ring's oldest byte, and up to the newest byte that
+ * session_is_alternate() has read. */
 struct trails {
 	struct trail oldest, newest;
 };
@@ -292,7 +296,7 @@ struct session {
 	msec coalesce_until; /* the master is not read before, which coalesces output */
 	uint64_t resized;    /* the ring's head when the window size last changed */
 	msec redraw_at;      /* the command is told to draw its screen anew; 0: not wanted */
-	msec redrawn_at;     /* it was told so last */
+	msec redrawn_at;     /* when the command was last told to redraw */
 	uint64_t in_bytes;   /* input since the start */
 	long drain;          /* DRAINING: bytes that may still be read */
 	int short_reads;     /* in a row */
@@ -387,7 +391,7 @@ struct client {
 	struct wire wire;
 	struct viewer *viewer; /* or 0 */
 	uint64_t pos;          /* in the session's ring */
-	uint64_t replay_end;   /* what was put before is replayed */
+	uint64_t replay_end;   /* output before this position is a replay */
 	uint64_t in_bytes, out_bytes, skipped;
 	uint64_t typed_end; /* the session's in_bytes behind its last byte */
 	msec began;
@@ -454,7 +458,8 @@ extern struct client *client_refused; /* clients that are being refused, the old
 enum {
 	CLIENT_STALL =
 		30000, /* ms without progress until a client that others wait for is dropped */
-	CLIENT_FLUSH = 5000,  /* ms of the same when the server ends */
+	CLIENT_FLUSH =
+		5000, /* ms without progress until any client is dropped while the server ends */
 	CLIENT_CHECK = 30000, /* ms between checks of a peer that owes acknowledgements */
 };
 
@@ -464,7 +469,7 @@ void client_report(const struct client *c, const char *what);
 void client_drop(struct client *c, const char *why);
 /* Calls client_write(), drops the client on an error, and keeps progress_at and check_at. */
 void client_flush(struct client *c);
-/* In place of an exit status: whether it makes sense to connect again (FRAME_CLOSING). */
+/* Values in place of an exit status that say whether it makes sense to connect again (FRAME_CLOSING). */
 enum { CLIENT_AGAIN = -1, CLIENT_FOR_GOOD = -2 };
 /* The reason of a server that was told to end. */
 extern const char client_server_ends[];

@@ -219,8 +219,8 @@ static pid_t helper_result(pid_t helper, int report, struct failure *f)
 		kill(helper, SIGKILL);
 		return -1;
 	}
-	kill(helper,
-		SIGKILL); /* it would exit now, but the container's owner may stop it (kill(2)) */
+	/* the helper would exit now, but the container's owner may stop it (kill(2)) */
+	kill(helper, SIGKILL);
 	waitpid(helper, 0, 0);
 	if (f->subject)
 		return -1;

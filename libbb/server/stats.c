@@ -190,14 +190,11 @@ int stats_busy(void)
 struct text *stats_begin(int fd)
 {
 	struct answer *a = free_slot();
-	char *start = mmap(0, SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (!a || start == MAP_FAILED) {
+	if (!a || !(a->start = ring_map(SIZE))) {
 		io_close(fd);
 		return 0;
 	}
-	a->start = start;
 	a->src = (struct source){.fd = fd, .want = want, .ready = ready, .freed = freed};
 	a->at = a->start;
 	text = (struct text){a->start, a->start + SIZE - 4};

@@ -170,9 +170,8 @@ void users_lookup(const char *spec)
 	if (spec[user.len])
 		group = (struct field){spec + user.len + 1, strlen(spec + user.len + 1)};
 	if (!groups)
-		groups = mmap(0, GROUPS * sizeof *groups, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (groups == MAP_FAILED)
+		groups = ring_map(GROUPS * sizeof *groups);
+	if (!groups)
 		die(1, "-u: ", msg_errno());
 	group_count = 0;
 	name = none;
