@@ -565,7 +565,8 @@ int sock_resolve(const struct addr *a, struct sock_names *names);
  * errno. */
 int sock_connect(const union sock_name *n);
 int sock_error(int fd);
-/* Sets TCP_NODELAY, and keepalive after 60 s, every 10 s, 3 times (tcp(7)); no effect on a unix socket. */
+/* Sets TCP_NODELAY, and keepalive after 60 s, every 10 s, 3 times (tcp(7)); and has the kernel take no more bytes while
+ * 16 KiB were not sent yet (Linux 3.12), because behind them waits the answer to a ^C.  No effect on a unix socket. */
 void sock_tune(int fd);
 /* How many bytes were received and not read yet (tcp(7), SIOCINQ). */
 int sock_unread(int fd);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 #include "libbb.h"
 
-enum { KEEP_IDLE = 60, KEEP_EVERY = 10, KEEP_TIMES = 3, BACKLOG = 512 };
+enum { KEEP_IDLE = 60, KEEP_EVERY = 10, KEEP_TIMES = 3, UNSENT = 16384, BACKLOG = 512 };
 
 void sock_unix(union sock_name *n, const char *path)
 {
@@ -343,6 +343,7 @@ void sock_tune(int fd)
 	static const int option[][3] = {
 		{SOL_SOCKET, SO_KEEPALIVE, 1},
 		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT},
 		{IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE},
 		{IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EVERY},
 		{IPPROTO_TCP, TCP_KEEPCNT, KEEP_TIMES},
