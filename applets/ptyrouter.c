@@ -8,7 +8,8 @@
  *	   \------ control socket --- worker: ...
  *
  * On the control socket a worker reports that it is full (F), and answers the request for statistics (S) with its sessions.
- * On the supervisor's O, one of its sockets is outdated, it stops accepting and exits after its sessions.
+ * On the supervisor's O, one of its sockets is outdated, it stops accepting and exits after its sessions; on L it opens the
+ * recordings of its sessions anew.
  * The numbers of sessions are in a page that all processes share.  A worker that is idle exits when there are more than
  * -j and another has room.
  *
@@ -149,6 +150,8 @@ static void control_ready(struct source *src, unsigned what)
 	n = io_read(src->fd, &request, 1);
 	if (n > 0 && request == 'S') {
 		answer_stats();
+	} else if (CFG_RECORD && n > 0 && request == 'L') {
+		router_sessions_renew();
 	} else if (n > 0) {
 		listeners_leave();
 	} else if (n < 0) { /* the supervisor has ended, or shut its side down to end this worker */
@@ -191,8 +194,11 @@ static void append_stats(struct text *t)
 
 static void renew_stats(int sig)
 {
-	if (sig == SIGUSR1)
-		listeners_renew();
+	if (sig != SIGUSR1)
+		return;
+	listeners_renew();
+	if (CFG_RECORD)
+		router_sessions_renew();
 }
 
 static void serve_one(void)
@@ -361,14 +367,21 @@ static void supervisor_end(void)
 /* Workers accept at the sockets with which they were forked, so all are replaced when one of these is. */
 static void supervisor_other_signal(int sig)
 {
-	if (sig != SIGUSR1 || ending || !listeners_renew())
+	int renewed;
+
+	if (sig != SIGUSR1 || ending)
 		return;
+	renewed = listeners_renew();
 	for (int i = 0; i < WORKERS; i++)
+		if (CFG_RECORD && is_alive(i))
+			io_write(workers[i].src.fd, "L", 1);
+	for (int i = 0; renewed && i < WORKERS; i++)
 		if (is_alive(i)) {
 			shared->worker[i].outdated = 1;
 			io_write(workers[i].src.fd, "O", 1);
 		}
-	spawn_at = 0;
+	if (renewed)
+		spawn_at = 0;
 }
 
 static void worker_spawn(void)
@@ -424,6 +437,8 @@ int ptyrouter_main(char **argv, const char *options)
 	server.counters = shared->counters;
 	server.session_count = &shared->total;
 	server_listen(&o, router_session_open);
+	if (CFG_RECORD)
+		record_check(1);
 	sig_block(SIGTTOU);
 	if (CFG_SUPERVISED && server.single_connection) {
 		server_start();

@@ -205,10 +205,13 @@ static void follow_size(int sig)
 
 static void on_other_signal(int sig)
 {
-	if (sig == SIGUSR1)
-		listeners_renew();
-	else
+	if (sig != SIGUSR1) {
 		follow_size(sig);
+		return;
+	}
+	listeners_renew();
+	if (CFG_RECORD)
+		record_renew(&session.record);
 }
 
 static void attach_terminal(void)
@@ -261,6 +264,8 @@ int ptyshim_main(char **argv, const char *options)
 		term_size(0, &server.size);
 	server_listen(&o, accepted);
 	command_check(&server.command);
+	if (CFG_RECORD)
+		record_check(0);
 	if (!is_interactive())
 		sig_block(SIGTTOU);
 	server_start();
@@ -278,6 +283,9 @@ int ptyshim_main(char **argv, const char *options)
 		begin();
 	listeners_accept(1, CFG_STATS ? append_stats : 0);
 	server_ready();
+	if (CFG_RECORD) /* only now, when it no longer inherits the starter's standard error */
+		record_begin(&session.record, &session.ring, &session.size, &server.command,
+			session.pty.pid);
 	if (CFG_CONSOLE && session.takes_console)
 		warn("/dev/console and the kernel's log come out of this session (-c)");
 	if (is_interactive())
@@ -287,5 +295,7 @@ int ptyshim_main(char **argv, const char *options)
 	if (is_interactive())
 		term_restore();
 	server_end();
+	if (CFG_RECORD)
+		record_finish(&session.record);
 	return session.status;
 }

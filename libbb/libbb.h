@@ -47,6 +47,10 @@ extern void (*msg_cleanup)(void);
 void text_str(struct text *t, const char *s);
 void text_num(struct text *t, unsigned long n);
 void text_hex(struct text *t, unsigned long n);
+/* Appends n bytes as a JSON string, with its quotes (RFC 8259, 7).  Control characters are escaped, C1 too, because it may
+ * be read on a terminal.  A byte that is not UTF-8 becomes the escape of the character with that number; so does C1
+ * as UTF-8, whose second byte that number is. */
+void text_json(struct text *t, const char *s, size_t n);
 
 /* The length of the character at s, which has n bytes (UTF-8, RFC 3629); 0 when it is a control character (C0, DEL, C1)
  * or no UTF-8, and so must not be written to a terminal. */
@@ -253,6 +257,8 @@ struct source {
 extern msec loop_now; /* the time of this turn */
 /* Reads the clock into loop_now, for a process that waits outside the loop. */
 void loop_clock(void);
+/* The time in ms since 1970. */
+msec loop_unix_time(void);
 
 /* Lowers *due to `when`. */
 static inline void due_at(msec *due, msec when)

@@ -24,16 +24,27 @@ msec loop_now;
 static struct source *first, **end = &first; /* in the order in which they were added */
 static int stopped;
 
-void loop_clock(void)
+/* Returns the time of this clock in ms. */
+static msec clock_ms(clockid_t id)
 {
 	struct timespec t;
 
 #ifdef __LP64__ /* libc's struct is the kernel's, and its clock_gettime(), which reads the vDSO, takes 900 bytes */
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
+	syscall(SYS_clock_gettime, id, &t);
 #else
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(id, &t);
 #endif
-	loop_now = (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void loop_clock(void)
+{
+	loop_now = clock_ms(CLOCK_MONOTONIC);
+}
+
+msec loop_unix_time(void)
+{
+	return clock_ms(CLOCK_REALTIME);
 }
 
 void loop_limit(struct rlimit *before)

@@ -63,6 +63,25 @@ size_t text_char(const char *s, size_t n)
 	return len;
 }
 
+void text_json(struct text *t, const char *s, size_t n)
+{
+	const char *end = s + n;
+
+	text_str(t, "\"");
+	while (s < end) {
+		size_t len = *s == '"' || *s == '\\' ? 0 : text_char(s, end - s);
+
+		if (!len) {
+			s += (unsigned char)s[0] == 0xc2 && end - s > 1 && (s[1] & 0xe0) == 0x80;
+			text_str(t, (unsigned char)*s < 16 ? "\\u000" : "\\u00");
+			text_hex(t, (unsigned char)*s++);
+		}
+		for (; len; len--)
+			text_str(t, (char[]){*s++, '\0'});
+	}
+	text_str(t, "\"");
+}
+
 size_t text_clean(char *s, size_t n)
 {
 	size_t left = 0;

@@ -72,6 +72,9 @@ static void start(struct slot *slot)
 		fail_session(slot, &f);
 		return;
 	}
+	if (CFG_RECORD)
+		record_begin(&slot->session.record, &slot->session.ring, &slot->session.size,
+			&server.command, slot->session.pty.pid);
 	slot->report = (struct source){.fd = fd, .want = loop_want_read, .ready = report_ready};
 	loop_add(&slot->report);
 }
@@ -248,6 +251,12 @@ void router_sessions_hangup(void)
 			session_hangup(&s->session);
 		else if (s->session.clients)
 			client_dismiss(s->session.clients, client_server_ends, CLIENT_AGAIN);
+}
+
+void router_sessions_renew(void)
+{
+	for (struct slot *s = next(slots); s; s = next(s + 1))
+		record_renew(&s->session.record);
 }
 
 void router_sessions_reaped(pid_t pid, int status)

@@ -6,7 +6,7 @@
  * caller's terminal.  server_ready() lets the caller's shell go on.
  *
  * group server
- * options r:f:k:a:m:n:s:i:S:Fp:u:H:N:t:C:v
+ * options r:f:k:a:m:n:s:i:l:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
@@ -15,6 +15,8 @@
  * option -n MAX  clients (ptyrouter: sessions) at once; one more is told so and closed
  * option -s ROWSxCOLS  first window size (24x80)
  * option -i SECS  close a client that has typed nothing for SECS
+ * option[RECORD] -l FILE  append the output to FILE (USR1 reopens it), asciicast with times if it ends in .cast;
+ *   in ptyrouter with %p, the session's pid, and maybe %t, its start
  * option[STATS] -S ADDR  statistics: whoever connects gets one JSON object
  * option -F  stay in the foreground
  * option -p FILE  pid file, removed at the end
@@ -96,6 +98,10 @@ int server_option(const struct opt *o, int letter)
 		break;
 	case 'i':
 		client_rules.idle = (msec)opt_num(o, 1, 100000000) * 1000;
+		break;
+	case 'l':
+		if (CFG_RECORD)
+			record_option(o->value);
 		break;
 	case 'S':
 		listener_add(o->value, LISTENER_STATS);

@@ -257,6 +257,41 @@ void inherit_notify(void);
  * tries again for 5 s. */
 void inherit_notify_ready(void);
 
+/* ==== record.c: a session's output in a file (-l) ==== */
+
+/* A recording of one session; all zero: there is none, and the functions do nothing. */
+struct record {
+	struct source src; /* first member; messages to the recorder, a process */
+	const struct ring *ring;
+	const struct winsize *size;
+	const struct command *command;
+	pid_t pid;     /* the session's, for the name of the file */
+	long began;    /* unix time, for the same */
+	uint64_t pos;  /* output before this position in the ring was sent, or dropped */
+	uint64_t lost; /* bytes that were dropped since the last message */
+	msec full_at;  /* when the recorder stopped taking messages; 0: it takes them */
+};
+
+/* Takes -l. */
+void record_option(const char *value);
+/* With -l: dies when the file can be neither appended to nor made.  names_sessions: each session has a recording of its own,
+ * whose name must contain %p. */
+void record_check(int names_sessions);
+/* With -l: starts to record a session, from the ring's oldest byte on.  What is pointed to stays the caller's, and must
+ * stay while r->src.linked. */
+void record_begin(struct record *r, const struct ring *ring, const struct winsize *size,
+	const struct command *c, pid_t pid);
+/* To be called when something was put into the ring, or the size has changed: sends it to the recorder. */
+void record_feed(struct record *r);
+/* Whether output waits for the recorder, which it does for a tenth of a second at most. */
+int record_holds(const struct record *r);
+/* Starts a new recorder, with a file of the same name; the old one ends when it has written what it has. */
+void record_renew(struct record *r);
+/* Ends the recording; what the recorder has taken is written. */
+void record_end(struct record *r);
+/* The same when the program ends: waits for the recorder's last write, 2 s at most. */
+void record_finish(struct record *r);
+
 /* ==== session_terminal.c: a session's input, window size, signals and pace ==== */
 
 struct client;
@@ -282,6 +317,7 @@ struct session {
 	enum session_state state;
 	struct ring ring;
 	struct queue input; /* input that the terminal did not take yet */
+	struct record record;
 	struct client *clients;
 	const struct command *command;
 	struct trails *trails; /* shared; or 0 */
@@ -509,8 +545,9 @@ void client_feed(struct session *s, uint64_t before);
 
 /* ==== session.c: a pty, the command on it, one output ring ==== */
 
-/* Descriptors that a start takes at most: master, slave side, the report's two ends, and two to join (-t). */
-enum { SESSION_FILES = 6 };
+/* Descriptors that a start takes at most: master, slave side, the report's two ends, two to join (-t), and two ends of a
+ * recording's socket pair. */
+enum { SESSION_FILES = 6 + 2 * CFG_RECORD };
 
 /* Opens a pty and starts the command on it; blocks until it was executed or has failed. */
 struct failure session_start(struct session *s);
@@ -549,7 +586,7 @@ void stats_end(void);
 int stats_busy(void);
 /* Closes the answers' descriptors in a forked child. */
 void stats_forget(void);
-/* Appends "s", with escapes (RFC 8259, 7). */
+/* Appends text_json() of a string. */
 void stats_str(struct text *t, const char *s);
 /* Appends the beginning of the object, up to the [ of its "sockets". */
 void stats_head(struct text *t, char *const *command, msec began);
@@ -668,6 +705,8 @@ msec router_sessions_due(void);
 void router_sessions_serve(void);
 /* Hangs up every session, and dismisses the clients of those that have not started. */
 void router_sessions_hangup(void);
+/* Calls record_renew() for every session. */
+void router_sessions_renew(void);
 /* Records the end of a session's command, with its status from wait(2); does nothing for any other process. */
 void router_sessions_reaped(pid_t pid, int wait_status);
 /* Appends a JSON object for each session as far as there is room, with a comma before it unless it stands behind a [. */

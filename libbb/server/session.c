@@ -44,6 +44,16 @@ static void end(struct session *s)
 	s->pty.slave = -1;
 	queue_close(&s->input);
 	loop_close(&s->pty.src);
+	if (CFG_RECORD && !s->shared)
+		record_end(&s->record);
+}
+
+/* Passes on what was put into the ring from this position on. */
+static void feed(struct session *s, uint64_t from)
+{
+	if (CFG_RECORD)
+		record_feed(&s->record);
+	client_feed(s, from);
 }
 
 /* Reads the master into the ring, at most *left bytes in READS reads, and lowers *left.  Returns the last read's result. */
@@ -84,7 +94,7 @@ static void output(struct session *s)
 	if (s->state == SESSION_DRAINING)
 		s->drain -= s->ring.head - before;
 	if (s->ring.head != before)
-		client_feed(s, before);
+		feed(s, before);
 	is_short = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * COALESCE;
 	s->short_reads = is_short ? s->short_reads + 1 : 0;
 	s->coalesce_until = s->short_reads > SHORT_READS ? loop_now + COALESCE : 0;
@@ -279,6 +289,6 @@ int session_put_lines(struct session *s, const char *lines, size_t n)
 		ring_copy(&s->ring, "\r\n", 2);
 	ring_copy(&s->ring, lines, n);
 	session_follow(s);
-	client_feed(s, before);
+	feed(s, before);
 	return 0;
 }

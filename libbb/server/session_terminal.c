@@ -24,6 +24,8 @@ size_t session_room(const struct session *s)
 	uint64_t pace = 0;
 	int streaming = 0;
 
+	if (CFG_RECORD && record_holds(&s->record))
+		return 0;
 	for (const struct client *c = s->clients; c; c = c->next)
 		if (c->phase == CLIENT_STREAMING) {
 			streaming++;
@@ -74,6 +76,8 @@ void session_resize(struct session *s, const struct winsize *size)
 {
 	s->size = *size;
 	s->resized = s->ring.head;
+	if (CFG_RECORD)
+		record_feed(&s->record);
 	if (CFG_MODES && s->trails)
 		modes_resized(&s->trails->oldest.modes);
 	if (s->pty.src.fd >= 0)

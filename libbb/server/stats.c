@@ -27,27 +27,9 @@ static struct answer {
 static struct text text;
 static struct answer *current; /* the one that is being built, or 0 */
 
-/* Control characters are escaped, C1 too, because the answer may be read on a terminal.  A byte that is not UTF-8 becomes
- * the escape of the character with that number; so does C1 as UTF-8, whose second byte that number is. */
 void stats_str(struct text *t, const char *s)
 {
-	const char *end = s + strlen(s);
-
-	text_str(t, "\"");
-	while (s < end) {
-		size_t len = text_char(s, end - s);
-
-		if (*s == '"' || *s == '\\')
-			len = 0;
-		if (!len) {
-			s += (unsigned char)s[0] == 0xc2 && (s[1] & 0xe0) == 0x80;
-			text_str(t, (unsigned char)*s < 16 ? "\\u000" : "\\u00");
-			text_hex(t, (unsigned char)*s++);
-		}
-		for (; len; len--)
-			text_str(t, (char[]){*s++, '\0'});
-	}
-	text_str(t, "\"");
+	text_json(t, s, strlen(s));
 }
 
 void stats_num(struct text *t, const char *name, uint64_t n)
