@@ -10,10 +10,11 @@
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
  * usage [OPTIONS] ADDR
- * options r:f:k:e:oRq:
+ * options r:f:k:L:e:oRq:
  * option -r ADDR  a server that knows only raw mode
  * option[FRAMED] -f ADDR  a framed server (the default)
  * option[KEYED] -k FILE  the shared key
+ * option[CALLOUT] -L ADDR  wait at ADDR for a server that calls out (-x)
  * option -e CHAR  detach key: ^A, ^], a character, or none (^\); twice sends it
  * option -o  only watch
  * option -R  connect again when the link is lost, and until it works
@@ -39,6 +40,8 @@ static msec quit_at = NEVER;    /* when -q's time is over, once input has ended 
 
 static _Noreturn void leave(int status, const char *words, const char *reason)
 {
+	if (CFG_CALLOUT && uplink.waits)
+		wait_close();
 	term_restore();
 	display_leave(words, reason);
 	_exit(status);
@@ -164,8 +167,12 @@ static void supervisor_ready(struct source *src, unsigned what)
 		link_announce_unsent();
 		leave(0, "detached", 0);
 	}
-	if (may_connect() && loop_now >= uplink.retry_at)
-		connect_begin();
+	if (may_connect() && loop_now >= uplink.retry_at) {
+		if (CFG_CALLOUT && uplink.waits)
+			wait_begin();
+		else
+			connect_begin();
+	}
 }
 
 static struct source supervisor = {.fd = -1, .want = supervisor_want, .ready = supervisor_ready};
@@ -187,6 +194,7 @@ static void greet(void)
 	struct text t = {line, line + sizeof line - 1}, name;
 
 	text_str(&t, uplink.remote.watch ? "watching " : "attached to ");
+	text_str(&t, uplink.waits ? "a caller at " : "");
 	text_str(&t, uplink.addr.text);
 	name = t;
 	text_str(&t, "; ");
@@ -222,7 +230,9 @@ int ptyattach_main(char **argv, const char *options)
 		switch (c) {
 		case 'r':
 		case 'f':
-			uplink.framed = c == 'f';
+		case 'L':
+			uplink.framed = c != 'r';
+			uplink.waits = c == 'L';
 			where = o.value;
 			break;
 		case 'k':
@@ -271,6 +281,10 @@ int ptyattach_main(char **argv, const char *options)
 	term_guard();
 	sig_open_all();
 	sig_listen(on_signal);
+	if (CFG_CALLOUT && uplink.waits) {
+		wait_open();
+		display_status("waiting for a call", where, 0);
+	}
 	if (uplink.reconnects) /* so that what is typed without a connection is dropped, not kept by the terminal */
 		link_make_raw();
 	loop_add(&supervisor);

@@ -8,6 +8,7 @@
  *	   \------ control socket --- worker: ...
  *
  * On the control socket a worker reports that it is full (F), and answers the request for statistics (S) with its sessions.
+ * A worker that is to make the connections of -x is woken with X: the first that is not full, until it is or ends.
  * On the supervisor's O, one of its sockets is outdated, it stops accepting and exits after its sessions; on L it opens the
  * recordings of its sessions anew.
  * The numbers of sessions are in a page that all processes share.  A worker that is idle exits when there are more than
@@ -41,6 +42,7 @@ enum {
 struct slot {
 	pid_t pid; /* 0: free */
 	int sessions;
+	char calls; /* this worker makes the connections of -x */
 	char outdated; /* a socket of this worker has lost its file: the worker is to exit after its sessions */
 };
 
@@ -150,6 +152,8 @@ static void control_ready(struct source *src, unsigned what)
 	n = io_read(src->fd, &request, 1);
 	if (n > 0 && request == 'S') {
 		answer_stats();
+	} else if (n > 0 && request == 'X') {
+		; /* own->calls was set: the next turn sees it */
 	} else if (CFG_RECORD && n > 0 && request == 'L') {
 		router_sessions_renew();
 	} else if (n > 0) {
@@ -169,6 +173,9 @@ static void serve_sessions(
 	router_sessions_init(&shared->total, &slot->sessions, SESSIONS);
 	server_signals(worker_end, router_sessions_reaped, other_signal);
 	listeners_accept(1, stats);
+	server.calls = &slot->calls;
+	if (CFG_CALLOUT)
+		callouts_start();
 }
 
 static _Noreturn void worker_main(struct slot *slot, int fd)
@@ -250,6 +257,27 @@ static int too_few(void)
 	return current < jobs || !room;
 }
 
+/* Has a worker call out, if there are addresses to be called, and none that has room does. */
+static void appoint_caller(void)
+{
+	int i = 0;
+
+	for (int k = 0; k < WORKERS; k++) {
+		struct slot *w = &shared->worker[k];
+
+		if (w->calls && is_current(w) && w->sessions < SESSIONS)
+			return;
+		w->calls = 0;
+	}
+	while (i < WORKERS &&
+		!(is_current(&shared->worker[i]) && shared->worker[i].sessions < SESSIONS))
+		i++;
+	if (i == WORKERS)
+		return;
+	shared->worker[i].calls = 1;
+	io_write(workers[i].src.fd, "X", 1);
+}
+
 static int missing(void)
 {
 	return !ending && too_few() && alive() < WORKERS;
@@ -306,6 +334,8 @@ static void worker_ready(struct source *src, unsigned what)
 	(void)what;
 	if (n > 0)
 		worker_received((struct worker *)src, buf, n);
+	if (CFG_CALLOUT && n > 0 && listener_call(0)) /* it may be full */
+		appoint_caller();
 	else if (n < 0)
 		loop_close(src);
 }
@@ -454,6 +484,8 @@ int ptyrouter_main(char **argv, const char *options)
 	do {
 		while (missing() && loop_now >= spawn_at)
 			worker_spawn();
+		if (CFG_CALLOUT && listener_call(0))
+			appoint_caller();
 		loop_run();
 	} while (!ending || (alive() && loop_now < ending + GIVE_UP + 1000));
 	for (int i = 0; i < WORKERS; i++)

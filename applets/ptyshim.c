@@ -282,6 +282,8 @@ int ptyshim_main(char **argv, const char *options)
 	if (!CFG_SUPERVISED || !server.single_connection)
 		begin();
 	listeners_accept(1, CFG_STATS ? append_stats : 0);
+	if (CFG_CALLOUT)
+		callouts_start();
 	server_ready();
 	if (CFG_RECORD) /* only now, when it no longer inherits the starter's standard error */
 		record_begin(&session.record, &session.ring, &session.size, &server.command,

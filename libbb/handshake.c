@@ -209,6 +209,14 @@ int handshake_pending(void)
 	return count(1) + count(0);
 }
 
+int handshake_has(int fd, const char *name)
+{
+	for (const struct handshake *s = slots; s < slots + SLOTS; s++)
+		if (s->state != OVER && s->src.fd == fd && !strcmp(s->name, name))
+			return 1;
+	return 0;
+}
+
 /* ---- random numbers ---- */
 
 /* 0; or -1 and errno, EAGAIN when the kernel's generator is not seeded yet (early at boot; reported once). */

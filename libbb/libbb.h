@@ -567,8 +567,8 @@ void sock_refuse(int fd, const char *why);
  * brings a struct sock_names later, or the end of file when the lookup failed.  The child that looks up is not waited
  * for: SIGCHLD must be ignored. */
 int sock_resolve(const struct addr *a, struct sock_names *names);
-/* Begins to connect: a descriptor, which becomes writable when sock_error() can tell the result (connect(2)); or -1 and
- * errno. */
+/* Begins to connect: a descriptor, which becomes writable when sock_error() can tell the result (connect(2)), which is
+ * also ECONNREFUSED when it has connected to itself; or -1 and errno. */
 int sock_connect(const union sock_name *n);
 int sock_error(int fd);
 /* Sets TCP_NODELAY, and keepalive after 60 s, every 10 s, 3 times (tcp(7)); and has the kernel take no more bytes while
@@ -761,6 +761,8 @@ void handshake_key(const char *path);
 void handshake_start(int verbose);
 /* How many connections are in the handshake, or were refused and are read until they close. */
 int handshake_pending(void);
+/* Whether the connection with this descriptor and name is one of these. */
+int handshake_has(int fd, const char *name);
 /* In a child: wipes the shared key, and the keys of the handshakes. */
 void handshake_forget(void);
 /* The server's side, on a connection of this TCP peer; fd is this function's from here on.  When the client has proved

@@ -328,12 +328,25 @@ int sock_connect(const union sock_name *n)
 	return abandon(fd);
 }
 
+/* A connection to a port of this machine at which nobody listens may be given that very port (RFC 9293, 3.5: both
+ * ends open at once). */
+static int is_connected_to_itself(int fd)
+{
+	union sock_name own, peer;
+	socklen_t len = sizeof own, peer_len = sizeof peer;
+
+	return !getsockname(fd, &own.sa, &len) && !getpeername(fd, &peer.sa, &peer_len) &&
+	       own.sa.sa_family != AF_UNIX && len == peer_len && !memcmp(&own, &peer, len);
+}
+
 int sock_error(int fd)
 {
 	int e = 0;
 	socklen_t len = sizeof e;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) ? errno : e;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len))
+		return errno;
+	return !e && is_connected_to_itself(fd) ? ECONNREFUSED : e;
 }
 
 /* ---- connections ---- */

@@ -109,6 +109,7 @@ struct link {
 	struct addr addr;
 	char framed, keyed;
 	char reconnects; /* -R */
+	char waits;      /* -L: connections are accepted, not made */
 	char terminal; /* standard input is a terminal: it is made raw with the first connection */
 	/* all connections */
 	enum link_state state;
@@ -175,5 +176,14 @@ int detach_key_timer(void);
 /* The link is LINK_DIALING: looks uplink.addr up and tries each of its socket names in turn; then, at once or later in
  * the loop, calls link_connected() or link_failed(). */
 void connect_begin(void);
+
+/* ==== wait.c: waiting for a server that calls out (-L) ==== */
+
+/* Listens at uplink.addr, or dies. */
+void wait_open(void);
+/* The link is LINK_DIALING: the next connection is given to link_connected(). */
+void wait_begin(void);
+/* Ends the listening, and removes the file of a unix socket; for die() wait_open() has seen to that. */
+void wait_close(void);
 
 #endif

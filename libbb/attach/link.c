@@ -65,7 +65,7 @@ void link_window(void)
 static void idle(void)
 {
 	uplink.state = LINK_IDLE;
-	uplink.retry_at = loop_now + uplink.retry_wait;
+	uplink.retry_at = loop_now + (uplink.waits ? 0 : uplink.retry_wait);
 	uplink.retry_wait = uplink.retry_wait < RETRY_MAX / 2 ? 2 * uplink.retry_wait : RETRY_MAX;
 }
 
@@ -105,15 +105,21 @@ static void try_again(const char *reason)
 		text_age(&w, age / 1000);
 		text_str(&w, uplink.had_session ? " ago" : "");
 	}
-	text_str(&w, ", trying again");
+	text_str(&w, uplink.waits ? ", waiting for a call" : ", trying again");
 	*w.at = '\0';
 	display_status(words, reason, repeated);
 	idle();
 }
 
+/* Whether there is another connection after this one: with -R, and until the first that is a session's with -L. */
+static int goes_on(void)
+{
+	return uplink.reconnects || (uplink.waits && !uplink.remote.served);
+}
+
 void link_failed(const char *reason)
 {
-	if (!uplink.reconnects)
+	if (!goes_on())
 		die(LOST, uplink.addr.text, ": ", reason);
 	try_again(reason);
 }
@@ -121,7 +127,7 @@ void link_failed(const char *reason)
 /* The connection ended before the session did: connects again with -R, else leaves. */
 static void lost(const char *reason)
 {
-	if (!uplink.reconnects) {
+	if (!goes_on()) {
 		leaving(LOST, "connection lost", reason);
 		return;
 	}
@@ -152,7 +158,7 @@ static void exited(int status)
 static void closed(void)
 {
 	const struct remote *r = &uplink.remote;
-	int again = uplink.reconnects && r->mode != REMOTE_RAW && !r->for_good;
+	int again = goes_on() && r->mode != REMOTE_RAW && !r->for_good;
 	int told;
 
 	remote_ended(&uplink.remote);

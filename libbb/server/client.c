@@ -15,6 +15,7 @@
  * there are clients.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "server.h"
@@ -158,6 +159,8 @@ static msec idle_at(const struct client *c)
 
 msec client_silent_at(const struct client *c)
 {
+	if (c->called && !c->first_at)
+		return NEVER;
 	if (c->first_len)
 		return c->first_at + HELLO_WAIT;
 	return c->began + (c->refusal                   ? HELLO_WAIT :
@@ -368,6 +371,14 @@ int client_evict(void)
 	if (!c->src.closed)
 		client_drop(c, "closed");
 	return 1;
+}
+
+struct client *client_find(int fd, const char *name)
+{
+	for (struct client *c = table; c < table + used; c++)
+		if (c->src.linked && !c->src.closed && c->src.fd == fd && !strcmp(c->name, name))
+			return c;
+	return 0;
 }
 
 struct client *client_refuse(int fd, const char *name, int mode, const char *why)

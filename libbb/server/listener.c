@@ -25,6 +25,7 @@ enum {
 	ACCEPTS = 16, /* connections in one turn of the loop */
 	PAUSE = 1000, /* ms without accepting when there is no memory, or no descriptor to be freed */
 	STATS = LISTENER_STATS,
+	CALL = LISTENER_CALL,
 };
 
 struct listener {
@@ -62,6 +63,8 @@ void listener_add(const char *text, int how)
 		return;
 	if (a->kind == ADDR_STDIN && how == STATS)
 		die(1, "-S -: not for statistics");
+	if (how == CALL)
+		die(1, "-x ", text, ": cannot be called");
 	inherit_socket(a);
 	if (a->kind == ADDR_STDIN)
 		server.single_connection = server.foreground = 1;
@@ -97,16 +100,24 @@ static int count(void)
 
 static void answer_stats(int fd)
 {
-	static const char *const modes_of[] = {"stats", "bare", "raw", "framed"};
+	static const char *const modes_of[] = {"call", "stats", "bare", "raw", "framed"};
 	struct text *t = stats_begin(fd);
 
 	if (!t)
 		return;
 	stats_head(t, server.command.argv, server.began);
 	for (int i = 0; i < addr_count; i++)
-		stats_socket(t, addrs[i].text, modes_of[modes[i] - STATS], &server.counters[i]);
+		stats_socket(t, addrs[i].text, modes_of[modes[i] - CALL], &server.counters[i]);
 	text_str(t, "],\"sessions\":[");
 	on_stats(t);
+}
+
+const struct addr *listener_call(int i)
+{
+	for (int k = 0; k < addr_count; k++)
+		if (modes[k] == CALL && !i--)
+			return &addrs[k];
+	return 0;
 }
 
 static const char no_files[] = "full: no descriptors left";
@@ -146,6 +157,27 @@ static void authenticated(
 	else
 		c = on_accept(fd, name, how);
 	client_key(c, n, first, len);
+}
+
+int listener_has_room(void)
+{
+	return !why_full();
+}
+
+void listener_serve(const struct addr *a, int fd, const union sock_name *peer, const char *name)
+{
+	struct counters *counters = &server.counters[a - addrs];
+	struct client *c;
+
+	if (CFG_STATS)
+		__atomic_add_fetch(&counters->accepted, 1, __ATOMIC_RELAXED);
+	if (CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX) {
+		handshake_respond(fd, peer, name, CLIENT_FRAMED, authenticated);
+		return;
+	}
+	c = on_accept(fd, name, CLIENT_FRAMED);
+	c->counters = counters;
+	c->called = 1;
 }
 
 /* Refuses the connection, or opens a client on it or begins a handshake or an answer.  Returns whether the descriptor is in
@@ -270,6 +302,16 @@ static void check_exposed(const struct listener *l)
 	server.open_to_all |= !server.keyed;
 }
 
+/* The same for an address that is called, which may be a name and have moved when it is. */
+static void check_called(const struct addr *a)
+{
+	if (server.keyed || a->kind == ADDR_UNIX)
+		return;
+	if (CFG_HARDENED)
+		die(1, "-x ", a->text, ": needs a key (-k)");
+	server.open_to_all |= 2 * !!a->host;
+}
+
 void listeners_open(struct client *(*accepted)(int, const char *, int))
 {
 	on_accept = accepted;
@@ -280,6 +322,10 @@ void listeners_open(struct client *(*accepted)(int, const char *, int))
 		if (CFG_SUPERVISED && server.single_connection && modes[i] != STATS &&
 			addrs[i].kind != ADDR_STDIN)
 			die(1, addrs[i].text, ": not beside -, which is one connection");
+		if (CFG_CALLOUT && modes[i] == CALL) {
+			check_called(&addrs[i]);
+			continue;
+		}
 		sock_listen(&addrs[i], server.socket_mode, fd, &made);
 		if (made.ino)
 			daemon_owns(addrs[i].text, &made, 1);

@@ -141,7 +141,8 @@ struct client *router_session_open(int fd, const char *name, int mode)
 	*slot = (struct slot){.taken = 1};
 	slot->session = (struct session){.pty = {.src.fd = -1, .slave = -1},
 		.command = &server.command,
-		.size = server.size};
+		.size = server.size,
+		.began = loop_now};
 	if (ring_open(&slot->session.ring, RING)) {
 		slot->taken = 0;
 		unreserve();

@@ -6,9 +6,10 @@
  * caller's terminal.  server_ready() lets the caller's shell go on.
  *
  * group server
- * options r:f:k:a:m:n:s:i:l:S:Fp:u:H:N:t:C:v
+ * options r:f:x:k:a:m:n:s:i:l:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable)
+ * option[CALLOUT] -x ADDR  call out: connect to ADDR, again and again, and serve who answers (repeatable)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges; any with -k)
  * option -m MODE  octal mode of unix sockets (600); for @name, who may connect
@@ -75,6 +76,9 @@ int server_option(const struct opt *o, int letter)
 		break;
 	case 'f':
 		listener_add(o->value, CLIENT_FRAMED);
+		break;
+	case 'x':
+		listener_add(o->value, LISTENER_CALL);
 		break;
 	case 'k':
 		if (CFG_KEYED)
@@ -249,8 +253,10 @@ void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)
 
 void server_ready(void)
 {
-	if (server.open_to_all)
+	if (server.open_to_all & 1)
 		warn("no key: whoever reaches the TCP port gets the terminal (-k, -a)");
+	if (CFG_CALLOUT && server.open_to_all & 2)
+		warn("no key: whoever answers at the address of -x gets the terminal (-k)");
 	daemon_ready(client_rules.verbose);
 	if (CFG_SUPERVISED)
 		inherit_notify_ready();

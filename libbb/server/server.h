@@ -416,6 +416,7 @@ struct client {
 	char rejects_http; /* CLIENT_NEW over TCP: dropped when it begins like HTTP or TLS */
 	char watch;        /* its input, sizes and signals are ignored */
 	char tty;          /* the invoking terminal (-I) */
+	char called; /* the server has made the connection: nothing begins before it says something */
 	char resized;      /* the packets that are being read had sizes */
 	char size_pending; /* the window size is to be sent when the queue has room */
 	char replay_due;   /* REPLAYED is to be sent at replay_end */
@@ -538,6 +539,8 @@ struct client *client_refuse(int fd, const char *name, int mode, const char *why
 /* Sends the oldest client that is being refused its reason now and closes it; its descriptor is free from the next turn
  * on.  Returns 0 when there is none. */
 int client_evict(void);
+/* Returns the client with this descriptor and name, or 0. */
+struct client *client_find(int fd, const char *name);
 /* Returns when a client that has sent nothing, or too little to decide its mode, is served all the same. */
 msec client_silent_at(const struct client *c);
 /* Writes new output to the clients that had all of it up to the position `before`. */
@@ -639,19 +642,20 @@ struct server {
 	mode_t socket_mode;     /* -m */
 	char session[32];       /* PTYBOX_SESSION in the command's environment */
 	char keyed;             /* -k: clients over TCP authenticate */
-	char open_to_all;       /* unkeyed TCP beyond loopback listens */
+	char open_to_all;       /* bits: unkeyed TCP beyond loopback 1 listens, 2 is called (-x) */
 	char sized;             /* -s was given */
 	char single_connection; /* ADDR is "-": an inherited connection is the only one */
 	char foreground;        /* -F */
 	int unstarted;          /* sessions that have a client, but not their descriptors yet */
-	char listening;         /* from listeners_open() to listeners_close() */
-	char paused;            /* no clients are accepted now */
+	const char *calls; /* ptyrouter: whether this worker is the one that calls out; else 0 */
+	char listening;    /* from listeners_open() to listeners_close() */
+	char paused;       /* no clients are accepted now */
 };
 
 extern struct server server;
 
-/* The mode of an address that answers with statistics. */
-enum { LISTENER_STATS = -1 };
+/* The mode of an address that is called (-x), and of one that answers with statistics. */
+enum { LISTENER_CALL = -2, LISTENER_STATS = -1 };
 /* Descriptors that are kept free for clients that are refused. */
 enum { LISTENER_FILES = 4 };
 
@@ -659,6 +663,12 @@ enum { LISTENER_FILES = 4 };
 void listener_add(const char *text, int mode);
 /* Returns the text of the first address that is for clients, or 0. */
 const char *listener_first(void);
+/* Returns the address that is to be called as the i-th, from 0 on, or 0. */
+const struct addr *listener_call(int i);
+/* Whether one more client would not be refused. */
+int listener_has_room(void);
+/* Serves a connection to such an address, which it owns: opens a client, or begins the handshake. */
+void listener_serve(const struct addr *a, int fd, const union sock_name *peer, const char *name);
 /* Opens the listening sockets, or dies; accepted() will open a client on each connection that is let in. */
 void listeners_open(struct client *(*accepted)(int fd, const char *name, int mode));
 /* Begins to accept: clients, if wanted; and requests for statistics unless stats is 0, which then appends the sessions
@@ -671,6 +681,11 @@ int listeners_renew(void);
 void listeners_leave(void);
 /* Closes the listening sockets and removes their files; from here on the server ends. */
 void listeners_close(void);
+
+/* ==== callout.c: connections that a server makes itself (-x) ==== */
+
+/* Begins to call the addresses of -x, and to serve who answers; in the process that has the sessions. */
+void callouts_start(void);
 
 /* ==== server.c: what both servers do ==== */
 
