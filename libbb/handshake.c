@@ -111,7 +111,7 @@ static void report(const struct handshake *s, const char *why)
 	if (!verbose_reports && reported && loop_now - reported < REPORT_EVERY)
 		return;
 	reported = loop_now;
-	warn(s->name, ": ", why);
+	warn("client ", s->name, ": ", why);
 }
 
 /* Drops a connection before its key was checked or proved, and sends why: a line, or to a client that expects a record

@@ -30,6 +30,8 @@ int nowait_open(int fd, int flags);
  * less than there is room for; 0 not now; -1 and errno. */
 ssize_t nowait_write(int fd, const void *data, size_t n);
 /* A message: what fd (0 to 9, of any kind) does not take at once is dropped.  Keeps errno. */
+/* Sends a message to syslogd (syslog(3)), else to the kernel's log; drops it when neither takes it at once. */
+void nowait_log(const char *s, size_t n);
 void nowait_say(int fd, const char *s, size_t n);
 
 /* ==== msg.c: messages and text ==== */
@@ -42,6 +44,8 @@ struct text {
 extern const char *msg_applet; /* the name that every message begins with */
 /* die() calls it first, unless it is 0: restores the terminal, removes files. */
 extern void (*msg_cleanup)(void);
+/* From here on messages go to syslogd as well, or to the kernel's log (nowait_log()). */
+extern char msg_daemon;
 
 /* Append a string; a decimal number; a number in lower-case hexadecimal. */
 void text_str(struct text *t, const char *s);

@@ -6,6 +6,7 @@
  * place, text_clean().  Text is built in a buffer that the caller owns; what does not fit is left out.  No stdio: it
  * would be a fifth of a server's size.
  *
+ * config SYSLOG y the messages of a daemon go to syslog, too
  * config WORDS y the system's words for what went wrong (without it "error N")
  */
 #include <errno.h>
@@ -18,6 +19,7 @@ enum { LINE = 512, WORD = 200 }; /* a long word must leave room for the reason t
 
 const char *msg_applet = "ptybox";
 void (*msg_cleanup)(void);
+char msg_daemon;
 
 void text_str(struct text *t, const char *s)
 {
@@ -94,6 +96,22 @@ size_t text_clean(char *s, size_t n)
 	return left;
 }
 
+/* The same line for syslogd: "<30>" is daemon.info, the kernel's form as well (syslog(3), printk). */
+static void log_line(const char *rest, const char *end)
+{
+	char buf[LINE + 40];
+	struct text t = {buf, buf + sizeof buf};
+
+	text_str(&t, "<30>");
+	text_str(&t, msg_applet);
+	text_str(&t, "[");
+	text_num(&t, getpid());
+	text_str(&t, "]");
+	while (rest < end && t.at < t.end)
+		*t.at++ = *rest++;
+	nowait_log(buf, t.at - buf);
+}
+
 static void line(const char *first, va_list more)
 {
 	char buf[LINE];
@@ -110,6 +128,8 @@ static void line(const char *first, va_list more)
 	t.at = buf + text_clean(buf, t.at - buf);
 	*t.at++ = '\n';
 	nowait_say(2, buf, t.at - buf);
+	if (CFG_SYSLOG && msg_daemon)
+		log_line(buf + strlen(msg_applet), t.at - 1);
 }
 
 void msg_line(const char *first, ...)

@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 #include "libbb.h"
@@ -52,6 +53,24 @@ ssize_t nowait_write(int fd, const void *data, size_t n)
 	if (done < 0 && errno == ENOTSOCK)
 		done = poll(&p, 1, 0) < 1 ? 0 : write(fd, data, n < sure ? n : sure);
 	return done < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : done;
+}
+
+/* A datagram, or where there is no syslogd a record of the kernel's log; either is opened for each message, because its
+ * other end may come and go. */
+void nowait_log(const char *s, size_t n)
+{
+	const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	int saved = errno, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&log, sizeof log)) {
+		close(fd);
+		fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	if (fd >= 0 && write(fd, s, n) >= 0) /* a message that is not taken at once is dropped */
+		n = 0;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
 }
 
 void nowait_say(int fd, const char *s, size_t n)

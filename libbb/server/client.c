@@ -59,6 +59,17 @@ void client_feed(struct session *s, uint64_t before)
 /* Starts output, with what the ring has. */
 static void start_output(struct client *c)
 {
+	char size[32];
+	struct text t = {size, size + sizeof size - 1};
+
+	if (c->cols) {
+		text_str(&t, ", ");
+		text_num(&t, c->cols);
+		text_str(&t, "x");
+		text_num(&t, c->rows);
+	}
+	*t.at = '\0';
+	client_report(c, "attached", size);
 	c->phase = CLIENT_STREAMING;
 	if (c->session)
 		client_replay(c);
@@ -337,7 +348,6 @@ struct client *client_open(int fd, struct session *s, const char *name, int mode
 	c->watch = client_rules.watch;
 	s->clients = c;
 	client_count++;
-	client_report(c, "connected");
 	if (s->shared)
 		pty_continue(&s->pty);
 	after_input(c);

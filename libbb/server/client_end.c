@@ -25,10 +25,17 @@ static int session_is_over(const struct client *c)
 	return c->session && c->session->state == SESSION_OVER && !c->session->restarts;
 }
 
-void client_report(const struct client *c, const char *what)
+const char *client_mode(const struct client *c)
+{
+	static const char *const modes[] = {"new", "raw", "framed", "framed", "framed"};
+
+	return c->wire.keyed ? "keyed" : modes[c->mode];
+}
+
+void client_report(const struct client *c, const char *what, const char *why)
 {
 	if (client_rules.verbose)
-		warn(c->name, ": ", what);
+		warn("client ", c->name, " ", client_mode(c), " ", what, why);
 }
 
 static void list_remove(struct client **list, const struct client *c)
@@ -55,7 +62,7 @@ static void detach(struct client *c)
 
 void client_drop(struct client *c, const char *why)
 {
-	client_report(c, why);
+	client_report(c, "left: ", why);
 	detach(c);
 	list_remove(&client_refused, c);
 	loop_close(&c->src);
@@ -103,7 +110,7 @@ void client_dismiss(struct client *c, const char *why, int status)
 	struct text t = {line, line + sizeof line};
 	int failed = 0;
 
-	client_report(c, why);
+	client_report(c, "is told: ", why);
 	detach(c);
 	c->refusal = 0;
 	c->phase = CLIENT_CLOSING;
@@ -130,7 +137,7 @@ void client_close_idle(struct client *c)
 		client_dismiss(c, "closed: nothing typed for too long", CLIENT_FOR_GOOD);
 		return;
 	}
-	client_report(c, "idle");
+	client_report(c, "is closed: ", "nothing typed for too long");
 	detach(c);
 	start_linger(c);
 }

@@ -91,6 +91,7 @@ void daemon_ready(int keep_stderr)
 		msg_cleanup = 0; /* the parent was killed; die() removes no files from here on */
 	close(ready_pipe);
 	ready_pipe = -1;
+	msg_daemon = 1;
 	daemon_leave();
 }
 

@@ -202,7 +202,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 			__ATOMIC_RELAXED);
 	if (bar) {
 		if (client_rules.verbose)
-			warn(name, ": ", bar);
+			warn("client ", name, ": ", bar);
 		sock_refuse(fd, bar);
 		return 0;
 	}

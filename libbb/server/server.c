@@ -26,7 +26,7 @@
  * option[JAIL] -N NS[,NS]...  unshare uts, ipc, net, mnt, pid, cgroup, user
  * option[JAIL] -t PID  join the namespaces, root and directory of process PID
  * option -C DIR  the command's working directory
- * option -v  report every connection on stderr
+ * option -v  report every connection on stderr (a daemon's messages go to syslog as well)
  */
 #include <errno.h>
 #include <fcntl.h>

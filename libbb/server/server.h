@@ -500,8 +500,10 @@ enum {
 	CLIENT_CHECK = 30000, /* ms between checks of a peer that owes acknowledgements */
 };
 
-/* With -v writes a line about this client to stderr. */
-void client_report(const struct client *c, const char *what);
+/* Returns the client's mode in a person's words: new, raw, framed or keyed. */
+const char *client_mode(const struct client *c);
+/* With -v says what becomes of the client, and why. */
+void client_report(const struct client *c, const char *what, const char *why);
 /* Closes it now; what is queued is lost. */
 void client_drop(struct client *c, const char *why);
 /* Calls client_write(), drops the client on an error, and keeps progress_at and check_at. */

@@ -76,12 +76,10 @@ void stats_socket(
 
 static void stats_client(struct text *t, const struct client *c)
 {
-	static const char *const modes[] = {"new", "raw", "framed", "framed", "extended"};
-
 	text_str(t, "{\"peer\":");
 	stats_str(t, c->name);
 	text_str(t, ",\"mode\":");
-	stats_str(t, modes[(int)c->mode]);
+	stats_str(t, client_mode(c));
 	stats_num(t, "idle", (loop_now - c->typed_at) / 1000);
 	stats_num(t, "in", c->in_bytes);
 	stats_num(t, "out", c->out_bytes);
