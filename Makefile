@@ -15,7 +15,7 @@
 ##   make bench      CPU time, latency and memory, beside dtach and others; BENCH='-n 5 keys dtach' selects
 ##   make initramfs  generated/initramfs/ARCH.gz: ptybox and busybox, which serve a shell on the network
 ##   make boot       such an initramfs on Debian's kernel in QEMU, and this terminal attached to it
-##   make sizes      make cross and smaller configurations; writes README.md's table of sizes
+##   make sizes      make cross and smaller configurations; writes the table of docs/building.md
 ##   make size       sections, and what each symbol gained since the last make size
 ##   make man        manual pages, and completions for bash and zsh, in generated/man and generated/complete
 ##   make install    manual pages and completions in $(DESTDIR)$(PREFIX)/share; binary and applets in .../bin
@@ -74,7 +74,7 @@ PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests
 	$(patsubst scripts/tests/peers-musl/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers-musl/*.c))
 TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
 	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/defconfig)"
-# "yes" when nothing is overridden: README.md's table has the size of that build
+# "yes" when nothing is overridden: docs/building.md's table has the size of that build
 STANDARD = $(if $(filter-out file,$(foreach v,CC CFLAGS LDFLAGS STRIPFLAGS CONFIG O,$(origin $v))),,yes)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
