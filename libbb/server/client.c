@@ -62,7 +62,7 @@ static void start_output(struct client *c)
 	char size[32];
 	struct text t = {size, size + sizeof size - 1};
 
-	if (c->cols) {
+	if (CFG_FRAMED && c->cols) {
 		text_str(&t, ", ");
 		text_num(&t, c->cols);
 		text_str(&t, "x");
