@@ -47,8 +47,7 @@ struct head {
 };
 
 static const char *file; /* -l */
-static char
-	of_sessions; /* a recording for each session: %p and %t in it are the session's pid and start */
+static char of_sessions; /* each session has a recording: %p and %t are its pid and start */
 
 /* ==== the recorder ==== */
 
@@ -192,7 +191,7 @@ static msec cast_end(off_t size)
 		;
 	if (json[last] != '[')
 		return from ? -1 : 0; /* the header alone */
-	for (const char *c = json + last + 1; unit && c < json + n; c++)
+	for (const char *c = json + last + 1; unit && at < NEVER / 100 && c < json + n; c++)
 		if (*c >= '0' && *c <= '9') {
 			at = unit == 1000 ? at * 10 + (*c - '0') * 1000 : at + (*c - '0') * unit;
 			unit = unit == 1000 ? unit : unit / 10;
@@ -326,12 +325,23 @@ static ssize_t send_piece(const struct record *r)
 	return n < 0 ? -1 : n - (ssize_t)sizeof head;
 }
 
+/* Gives up what the recorder did not take. */
+static void drop(struct record *r)
+{
+	r->lost += r->ring->head - r->pos;
+	r->pos = r->ring->head;
+}
+
 void record_feed(struct record *r)
 {
 	ssize_t n;
 
-	if (!r->src.linked || r->src.closed)
+	if (!r->ring)
 		return;
+	if (!r->src.linked || r->src.closed) {
+		drop(r);
+		return;
+	}
 	while ((n = send_piece(r)) >= 0) {
 		r->pos += n;
 		r->lost = r->full_at = 0;
@@ -341,15 +351,13 @@ void record_feed(struct record *r)
 	if (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
 		warn("-l ", file, ": the recorder has ended (USR1 starts another)");
 		loop_close(&r->src);
-		r->full_at = 0;
-		return;
+	} else {
+		if (!r->full_at)
+			r->full_at = loop_now;
+		if (record_holds(r))
+			return;
 	}
-	if (!r->full_at)
-		r->full_at = loop_now;
-	if (record_holds(r))
-		return;
-	r->lost += r->ring->head - r->pos;
-	r->pos = r->ring->head;
+	drop(r);
 }
 
 /* Replaces %p and %t in the name; to be called in the recorder. */
