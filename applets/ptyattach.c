@@ -65,7 +65,9 @@ static unsigned user_want(struct source *src, msec *due)
 		return uplink.terminal && uplink.eof == EOF_NONE ? LOOP_READ : 0;
 	if (uplink.eof != EOF_NONE || queue_room(&uplink.input) < ROOM + DETACH_KEY_KEPT)
 		return 0;
-	return uplink.state == LINK_UP || (uplink.reconnects && uplink.terminal) ? LOOP_READ : 0;
+	if (uplink.state == LINK_UP)
+		return LOOP_READ;
+	return (uplink.reconnects || uplink.waits) && uplink.terminal ? LOOP_READ : 0;
 }
 
 static void user_ended(void)

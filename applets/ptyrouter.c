@@ -356,6 +356,8 @@ static void supervisor_reaped(pid_t pid, int status)
 		if (report && i == requested)
 			request_next();
 	}
+	if (CFG_CALLOUT && listener_call(0))
+		appoint_caller();
 }
 
 static unsigned supervisor_want(struct source *src, msec *due)

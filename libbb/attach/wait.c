@@ -30,8 +30,10 @@ static unsigned want(struct source *src, msec *due)
 static void ready(struct source *src, unsigned what)
 {
 	union sock_name peer;
-	int fd = sock_accept(src->fd, &peer);
-	const char *bar = fd < 0 ? 0 : net_barred(&peer, fd, -1);
+	/* not when the other listener has got one in this turn */
+	int fd = want(src, 0) ? sock_accept(src->fd, &peer) : -1;
+	int mode = *uplink.addr.text == '@' ? 0600 : -1;
+	const char *bar = fd < 0 ? 0 : net_barred(&peer, fd, mode);
 
 	(void)what;
 	if (bar) {

@@ -38,11 +38,10 @@ static struct callout {
 	struct sock_names names;
 } callouts[SERVER_ADDRS] LARGE;
 
-/* Whether this process is to have a connection now. */
+/* Whether this process is the one that calls. */
 static int may_call(void)
 {
-	return server.listening && !server.paused && (!server.calls || *server.calls) &&
-	       listener_has_room();
+	return server.listening && !server.paused && (!server.calls || *server.calls);
 }
 
 /* Whether the connection that was made last is still a client, or becomes one. */
@@ -215,10 +214,17 @@ static void timer_ready(struct source *src, unsigned what)
 		ended(c);
 	else if (c->state == NEXT)
 		connect_next(c);
+	else if (c->state == WAITING && loop_now >= c->at && !listener_has_room())
+		wait_for(c, WAIT_MIN); /* -n, which another worker may have reached */
 	else if (c->state == WAITING && loop_now >= c->at && may_call())
 		call(c);
-	else if (c->io.linked && loop_now >= c->at)
+	else if (c->state == LOOKUP && loop_now >= c->at)
 		fail(c, "no answer");
+	else if (c->state == CONNECTING && loop_now >= c->at) {
+		c->names.why = "no answer";
+		c->state = NEXT;
+		loop_close(&c->io);
+	}
 }
 
 void callouts_start(void)

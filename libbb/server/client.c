@@ -170,7 +170,9 @@ static msec idle_at(const struct client *c)
 
 msec client_silent_at(const struct client *c)
 {
-	if (c->called && !c->first_at)
+	/* the other end may have nobody who attaches yet; at the end of the session nothing is waited for */
+	if (c->called && !c->first_at && !client_rules.ending && c->session &&
+		(c->session->state != SESSION_OVER || c->session->restarts))
 		return NEVER;
 	if (c->first_len)
 		return c->first_at + HELLO_WAIT;

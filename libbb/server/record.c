@@ -185,7 +185,7 @@ static msec cast_end(off_t size)
 
 	while (n > 0 && json[n - 1] != '\n')
 		n--;
-	if (n < 1 || (!from && *json != '{') || ftruncate(out, from + n))
+	if (n < 1 || (!from && *json != '{') || (from + n < size && ftruncate(out, from + n)))
 		return -1;
 	for (last = n - 1; last > 0 && json[last - 1] != '\n'; last--)
 		;
@@ -228,6 +228,7 @@ static void open_file(const char *home)
 {
 	size_t len = strlen(file);
 
+	io_close_from(3); /* before open(2), which may hold them for ever */
 	is_cast = len >= 5 && !strcmp(file + len - 5, ".cast");
 	if (*file == '/' || !chdir(home))
 		out = open(
@@ -236,9 +237,11 @@ static void open_file(const char *home)
 		_exit(1);
 	if (out < 0)
 		fail(msg_errno());
-	dup2(out, 1);
-	io_close_from(3);
-	out = out < 0 ? out : 1;
+	if (out >= 0) {
+		dup2(out, 1);
+		close(out);
+		out = 1;
+	}
 	if (chdir("/"))
 		fail(msg_errno());
 }
@@ -406,9 +409,10 @@ void record_renew(struct record *r)
 	fd = start_recorder(r);
 	if (fd < 0) {
 		warn("-l ", file, ": ", msg_errno());
-	} else if (r->src.linked && !r->src.closed) {
+	} else if (r->src.linked) { /* also one that was closed in this turn */
 		dup3(fd, r->src.fd, O_CLOEXEC);
 		close(fd);
+		r->src.closed = 0;
 	} else {
 		r->src = (struct source){.fd = fd, .want = want, .ready = ready};
 		loop_add(&r->src);
