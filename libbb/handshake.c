@@ -217,27 +217,6 @@ int handshake_has(int fd, const char *name)
 	return 0;
 }
 
-/* ---- random numbers ---- */
-
-/* 0; or -1 and errno, EAGAIN when the kernel's generator is not seeded yet (early at boot; reported once). */
-static int random_or_report(void *buf, size_t n)
-{
-	static char asked;
-	int fd;
-
-	if (!random_bytes(buf, n))
-		return 0;
-	if (errno != EAGAIN || asked)
-		return -1;
-	asked = 1;
-	warn("waiting for the kernel's random numbers");
-	fd = random_wait(); /* makes the kernel seed it; the caller tries again later */
-	if (fd >= 0)
-		close(fd);
-	errno = EAGAIN;
-	return -1;
-}
-
 /* ---- the server ---- */
 
 static void send_banner(struct handshake *s)
@@ -245,7 +224,7 @@ static void send_banner(struct handshake *s)
 	unsigned char nonce[NOISE_NONCE];
 
 	s->due = loop_now + NO_RANDOM;
-	if (random_or_report(nonce, sizeof nonce)) {
+	if (random_try(nonce, sizeof nonce)) {
 		if (errno != EAGAIN)
 			drop_busy(s, "no random numbers");
 		return;
@@ -308,7 +287,7 @@ static void receive_hello(struct handshake *s)
 		close_now(s);
 	else if (!complete)
 		return;
-	else if (random_or_report(random, sizeof random))
+	else if (random_try(random, sizeof random))
 		drop_busy(s, "no random numbers");
 	else if (noise_respond(&s->noise, random, s->hello, answer))
 		linger(s, "another key, or no ptyattach");
@@ -353,7 +332,7 @@ static void send_hello(struct handshake *s)
 {
 	unsigned char random[NOISE_KEY], hello[NOISE_HELLO];
 
-	if (random_or_report(random, sizeof random)) {
+	if (random_try(random, sizeof random)) {
 		failed(s, "no random numbers yet");
 		return;
 	}
@@ -370,16 +349,14 @@ static int is_refusal_line(struct handshake *s)
 {
 	static char words[NOISE_BANNER + 1];
 	const char *at = memchr(s->banner, ' ', s->have), *end = memchr(s->banner, '\r', s->have);
-	struct text t = {words, words + NOISE_BANNER};
 
 	if (memcmp(s->banner, "pty", s->have < 3 ? s->have : 3))
 		return 0;
 	if (!end || !at)
 		return !end && s->have < NOISE_BANNER;
-	for (at++; at < end; at++)
-		if (*at >= ' ' && *at < 127)
-			*t.at++ = *at;
-	*t.at = '\0';
+	at = at < end ? at + 1 : end;
+	memcpy(words, at, end - at);
+	words[text_clean(words, end - at)] = '\0';
 	failed(s, words);
 	return 1;
 }
@@ -436,10 +413,9 @@ static void timer(struct handshake *s)
 		send_banner(s);
 	else if (s->state == LINGERING)
 		close_now(s);
-	else if (s->state == WAIT_BANNER)
-		failed(s, "no keyed port answers");
-	else if (s->state == WAIT_ANSWER)
-		failed(s, "silent for too long");
+	else if (s->state >= WAIT_BANNER)
+		failed(s,
+			s->state == WAIT_BANNER ? "no keyed port answers" : "silent for too long");
 	else {
 		report(s, "silent for too long");
 		close_now(s);

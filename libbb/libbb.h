@@ -670,6 +670,8 @@ int random_wait(void);
 /* ==== psk.c: the shared key ==== */
 
 /* Reads the key in this file; dies when it is not there, is no key, or when others may read it. */
+/* random_bytes() for who tries again later: reports once that the generator is not seeded yet, and has the kernel seed it. */
+int random_try(void *buf, size_t n);
 void psk_read(unsigned char key[NOISE_KEY], const char *path);
 /* ptybox --keygen: creates the file, which must not exist, with a new key, or dies. */
 void psk_create(const char *path);

@@ -107,3 +107,21 @@ int random_wait(void)
 		_exit(getrandom(&byte, 1, 0) < 0);
 	return fd;
 }
+
+int random_try(void *buf, size_t n)
+{
+	static char asked;
+	int fd;
+
+	if (!random_bytes(buf, n))
+		return 0;
+	if (errno != EAGAIN || asked)
+		return -1;
+	asked = 1;
+	warn("waiting for the kernel's random numbers");
+	fd = random_wait(); /* makes the kernel seed it */
+	if (fd >= 0)
+		close(fd);
+	errno = EAGAIN;
+	return -1;
+}
