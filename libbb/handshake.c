@@ -78,6 +78,7 @@ void handshake_key(const char *path)
 	if (noise_self_test())
 		die(1, "-k: this library's curve does not compute");
 	prctl(PR_SET_DUMPABLE, 0);
+	sig_forget = handshake_forget;
 }
 
 void handshake_start(int verbose)

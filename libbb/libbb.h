@@ -303,8 +303,10 @@ void sig_reset(int sig);
 void sig_block(int sig);
 /* In a child before exec: default dispositions, nothing blocked. */
 void sig_default(void);
+/* Wipes the secrets of this process, in a child that is not to have them; 0: there are none. */
+extern void (*sig_forget)(void);
 /* Forks a child for a call that may block: returns 0 in the child, whose only descriptor is 0, the writing end of a pipe,
- * which has default dispositions and which the kernel kills when the parent ends.  Returns the reading end in the parent,
+ * which has default dispositions and no secrets, and which the kernel kills when the parent ends.  Returns the reading end in the parent,
  * or -1 and errno.  The child is not waited for: SIGCHLD must be ignored. */
 int sig_fork_aside(void);
 /* The exit status of a shell for wait(2)'s status: 0-255, or 128+N after signal N. */
@@ -760,7 +762,8 @@ void wire_close(struct wire *w);
 typedef void handshake_result(int fd, const char *name, int mode, struct noise *n,
 	const unsigned char *first, size_t len);
 
-/* Reads the key file, or dies; from here on no core dumps and no tracing (prctl(2), PR_SET_DUMPABLE). */
+/* Reads the key file, or dies; from here on no core dumps and no tracing (prctl(2), PR_SET_DUMPABLE), and sig_forget is
+ * handshake_forget(). */
 void handshake_key(const char *path);
 /* Once before the first connection, after inherit_close_others(): dies when there are no random numbers.  verbose:
  * reports every connection that is closed unauthenticated; else one in 10 s. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "libbb.h"
 
+void (*sig_forget)(void);
 static void (*on_signal)(int);
 
 static void ready(struct source *s, unsigned what)
@@ -128,6 +129,8 @@ int sig_fork_aside(void)
 	if (!pid) {
 		dup2(report[1], 0);
 		io_close_from(1);
+		if (sig_forget)
+			sig_forget();
 		sig_default();
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		return 0;

@@ -84,7 +84,7 @@ int server_option(const struct opt *o, int letter)
 		if (CFG_KEYED)
 			handshake_key(o->value);
 		server.keyed = CFG_KEYED;
-		server.command.forget = CFG_KEYED ? forget : 0;
+		sig_forget = CFG_KEYED ? forget : 0;
 		break;
 	case 'a':
 		if (net_allow(o->value))

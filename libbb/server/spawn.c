@@ -111,8 +111,8 @@ static void leave_server(struct spawn *b)
 	io_close_from(4);
 	b->slave = 0;
 	b->report = 3;
-	if (b->command->forget)
-		b->command->forget();
+	if (sig_forget)
+		sig_forget();
 }
 
 static _Noreturn void exec_child(struct spawn *b)
@@ -183,8 +183,8 @@ static pid_t fork_helper(struct spawn *b)
 
 	if (pid)
 		return pid;
-	if (b->command->forget)
-		b->command->forget();
+	if (sig_forget)
+		sig_forget();
 	oom_restore();
 	b->report = join_begin(b->report);
 	f.subject = b->report < 0 ? "-t: descriptors" : jail_join();
