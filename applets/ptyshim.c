@@ -153,6 +153,8 @@ static struct source lifetime = {.fd = -1, .want = lifetime_want, .ready = lifet
 
 static void reaped(pid_t pid, int status)
 {
+	if (CFG_RECORD)
+		record_reaped(&session.record, pid);
 	if (pid == session.pty.pid)
 		session_exited(&session, status);
 }

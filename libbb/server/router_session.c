@@ -262,9 +262,12 @@ void router_sessions_renew(void)
 
 void router_sessions_reaped(pid_t pid, int status)
 {
-	for (struct slot *s = next(slots); s; s = next(s + 1))
+	for (struct slot *s = next(slots); s; s = next(s + 1)) {
+		if (CFG_RECORD)
+			record_reaped(&s->session.record, pid);
 		if (s->session.pty.pid == pid)
 			session_exited(&s->session, status);
+	}
 }
 
 void router_sessions_stats(struct text *t)

@@ -193,12 +193,11 @@ void pty_signal(const struct pty *p, int sig);
 
 struct command {
 	char **argv;
-	char **env; /* NAME=VALUE, set beside the server's own environment; 0 ends the list */
-	void (*forget)(void); /* wipes secrets in the child; may be 0 */
-	const char *home;     /* directory that dir is relative to, and the default for it */
-	const char *dir;      /* working directory (-C), or 0 */
-	char addr_like;       /* argv[0] alone could be meant as ADDR, but -r or -f has given one */
-	struct rlimit files;  /* RLIMIT_NOFILE as it was: the server's own may be lower */
+	char **env;       /* NAME=VALUE, set beside the server's own environment; 0 ends the list */
+	const char *home; /* directory that dir is relative to, and the default for it */
+	const char *dir;  /* working directory (-C), or 0 */
+	char addr_like;   /* argv[0] alone could be meant as ADDR, but -r or -f has given one */
+	struct rlimit files; /* RLIMIT_NOFILE as it was: the server's own may be lower */
 	mode_t umask;
 };
 
@@ -257,6 +256,23 @@ void inherit_notify(void);
  * tries again for 5 s. */
 void inherit_notify_ready(void);
 
+/* ==== recorder.c: the process that writes a recording ==== */
+
+enum { RECORD_PIECE = 16384 }; /* bytes of output in a message, at most */
+
+/* What a message to the recorder begins with; output follows. */
+struct record_message {
+	msec at;
+	uint64_t lost; /* bytes that were dropped before it */
+	struct winsize size;
+	char reopen; /* the file is opened anew before it */
+};
+
+/* Runs in a child that has the secrets wiped: reads messages from descriptor 0, one with each read(2), and appends their
+ * output to the file, a path that begins at home.  Ends with the messages.  Signals are blocked as in the server, and when
+ * that has ended, SIGALRM (io_interrupt()) ends a system call that would wait for ever. */
+_Noreturn void recorder_run(const char *name, const char *home, pid_t server_pid);
+
 /* ==== record.c: a session's output in a file (-l) ==== */
 
 /* A recording of one session; all zero: there is none, and the functions do nothing. */
@@ -265,11 +281,13 @@ struct record {
 	const struct ring *ring;
 	const struct winsize *size;
 	const struct command *command;
-	pid_t pid;     /* the session's, for the name of the file */
-	long began;    /* unix time, for the same */
-	uint64_t pos;  /* output before this position in the ring was sent, or dropped */
-	uint64_t lost; /* bytes that were dropped since the last message */
-	msec full_at;  /* when the recorder stopped taking messages; 0: it takes them */
+	pid_t recorder; /* 0: there is none */
+	pid_t pid;      /* the session's, for the name of the file */
+	long began;     /* unix time of the session's start, for the name */
+	uint64_t pos;   /* output before this position in the ring was sent, or dropped */
+	uint64_t lost;  /* bytes that were dropped since the last message */
+	msec full_at;   /* when the recorder stopped taking messages; 0: it takes them */
+	char reopen;    /* the next message has the file opened anew */
 };
 
 /* Takes -l. */
@@ -285,11 +303,13 @@ void record_begin(struct record *r, const struct ring *ring, const struct winsiz
 void record_feed(struct record *r);
 /* Whether output waits for the recorder, which it does for a tenth of a second at most. */
 int record_holds(const struct record *r);
-/* Starts a new recorder, with a file of the same name; the old one ends when it has written what it has. */
+/* Has the file opened anew, behind the output up to now; by a new recorder if the old one is stuck or has ended. */
 void record_renew(struct record *r);
+/* To be called for each child that ended: warns if it was the recorder. */
+void record_reaped(struct record *r, pid_t pid);
 /* Ends the recording; what the recorder has taken is written. */
 void record_end(struct record *r);
-/* The same when the program ends: waits for the recorder's last write, 2 s at most. */
+/* Ends the recording when the program ends: waits for the recorder's last write, 2 s at most. */
 void record_finish(struct record *r);
 
 /* ==== session_terminal.c: a session's input, window size, signals and pace ==== */

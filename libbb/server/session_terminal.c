@@ -45,7 +45,9 @@ int session_held(const struct session *s)
 {
 	struct pollfd p = {.fd = s->pty.src.fd, .events = POLLIN};
 
-	return !session_room(s) && (s->state >= SESSION_DRAINING || poll(&p, 1, 0) > 0);
+	if (session_room(s) || (CFG_RECORD && record_holds(&s->record)))
+		return 0;
+	return s->state >= SESSION_DRAINING || poll(&p, 1, 0) > 0;
 }
 
 int session_takes_input(const struct session *s, uint64_t typed_end)
