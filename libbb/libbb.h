@@ -275,7 +275,7 @@ static inline void due_at(msec *due, msec when)
  * the old limit, for setrlimit(2) in children.  Inherited descriptors must have been closed. */
 void loop_limit(struct rlimit *before);
 /* Adds a source, whose memory is the caller's and must stay until it is freed (s->linked); dies when its descriptor
- * is too high for select(). */
+ * is too high for select(), or when it was added before and is not freed yet. */
 void loop_add(struct source *s);
 /* The want() of a source that only reads. */
 unsigned loop_want_read(struct source *s, msec *due);

@@ -60,6 +60,9 @@ void loop_limit(struct rlimit *before)
 
 void loop_add(struct source *s)
 {
+	for (const struct source *other = first; other; other = other->next)
+		if (other == s)
+			die(1, "a source of the loop twice"); /* the list would have no end */
 	if (s->fd >= LOOP_MAX)
 		die(1, "too many descriptors for select()");
 	if (!loop_now)
