@@ -173,9 +173,10 @@ static void serve_sessions(
 	router_sessions_init(&shared->total, &slot->sessions, SESSIONS);
 	server_signals(worker_end, router_sessions_reaped, other_signal);
 	listeners_accept(1, stats);
-	server.calls = &slot->calls;
-	if (CFG_CALLOUT)
+	if (CFG_CALLOUT) {
+		server.calls = &slot->calls;
 		callouts_start();
+	}
 }
 
 static _Noreturn void worker_main(struct slot *slot, int fd)
@@ -257,11 +258,13 @@ static int too_few(void)
 	return current < jobs || !room;
 }
 
-/* Has a worker call out, if there are addresses to be called, and none that has room does. */
+/* Has a worker call out, if there are addresses to be called, and no worker with room does. */
 static void appoint_caller(void)
 {
 	int i = 0;
 
+	if (!CFG_CALLOUT || !listener_call(0))
+		return;
 	for (int k = 0; k < WORKERS; k++) {
 		struct slot *w = &shared->worker[k];
 
@@ -332,12 +335,12 @@ static void worker_ready(struct source *src, unsigned what)
 	ssize_t n = io_read(src->fd, buf, sizeof buf);
 
 	(void)what;
-	if (n > 0)
+	if (n > 0) {
 		worker_received((struct worker *)src, buf, n);
-	if (CFG_CALLOUT && n > 0 && listener_call(0)) /* it may be full */
-		appoint_caller();
-	else if (n < 0)
+		appoint_caller(); /* that worker may be full */
+	} else if (n < 0) {
 		loop_close(src);
+	}
 }
 
 static void supervisor_reaped(pid_t pid, int status)
@@ -356,8 +359,7 @@ static void supervisor_reaped(pid_t pid, int status)
 		if (report && i == requested)
 			request_next();
 	}
-	if (CFG_CALLOUT && listener_call(0))
-		appoint_caller();
+	appoint_caller();
 }
 
 static unsigned supervisor_want(struct source *src, msec *due)
@@ -486,8 +488,7 @@ int ptyrouter_main(char **argv, const char *options)
 	do {
 		while (missing() && loop_now >= spawn_at)
 			worker_spawn();
-		if (CFG_CALLOUT && listener_call(0))
-			appoint_caller();
+		appoint_caller();
 		loop_run();
 	} while (!ending || (alive() && loop_now < ending + GIVE_UP + 1000));
 	for (int i = 0; i < WORKERS; i++)

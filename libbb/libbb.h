@@ -569,6 +569,8 @@ void sock_discard(int fd);
 /* Writes the line "applet: why" (why has 60 bytes at most), as far as the socket takes it at once, and closes the
  * socket. */
 void sock_refuse(int fd, const char *why);
+/* Whether an address to connect to can only be this machine's; of a host name, but localhost, that is not known: no. */
+int sock_is_local(const struct addr *a);
 /* Finds the socket addresses of an address.  Returns -1 when *names is complete; else a descriptor, of which one read
  * brings a struct sock_names later, or the end of file when the lookup failed.  The child that looks up is not waited
  * for: SIGCHLD must be ignored. */
@@ -668,12 +670,12 @@ void random_start(void);
 /* A descriptor that becomes readable when random_bytes() is worth trying again; the caller closes it then.  -1 and
  * errno.  It may be a pipe from a child, which is not waited for: SIGCHLD must be ignored. */
 int random_wait(void);
+/* random_bytes() for who tries again later: reports once that the generator is not seeded yet, and has the kernel seed it. */
+int random_try(void *buf, size_t n);
 
 /* ==== psk.c: the shared key ==== */
 
 /* Reads the key in this file; dies when it is not there, is no key, or when others may read it. */
-/* random_bytes() for who tries again later: reports once that the generator is not seeded yet, and has the kernel seed it. */
-int random_try(void *buf, size_t n);
 void psk_read(unsigned char key[NOISE_KEY], const char *path);
 /* ptybox --keygen: creates the file, which must not exist, with a new key, or dies. */
 void psk_create(const char *path);

@@ -77,6 +77,14 @@ static int is_localhost(const struct addr *a)
 	return a->host_len == 9 && !strncmp(a->host, "localhost", 9);
 }
 
+int sock_is_local(const struct addr *a)
+{
+	union sock_name n;
+
+	return a->kind == ADDR_UNIX || !a->host || is_localhost(a) ||
+	       (!numeric(&n, a) && net_is_loopback(&n));
+}
+
 /* ---- listening ---- */
 
 static int stream(int family)
@@ -369,7 +377,6 @@ void sock_tune(int fd)
 int sock_accept(int listener, union sock_name *n)
 {
 	socklen_t len = sizeof *n;
-
 	int fd;
 
 	*n = (union sock_name){0};

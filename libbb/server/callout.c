@@ -5,7 +5,7 @@
  *	   +-----------------------+---------+------------------------+ the client is gone; ptyrouter: its session begins
  *
  * Whoever answers is a client like one that was accepted, on a framed socket; with -k it proves the key first.  After a
- * failure or a loss the next call comes 1, 2, 4 ... 30 s later, and 1 s again once a client was served.  The address is
+ * failure or a loss the next call comes 1, 2, 4 ... 30 s later, and 1 s again after a connection that has lasted.  The address is
  * looked up each time: it may have changed.
  *
  * A ptyrouter needs a connection for each session: it calls again at once when somebody uses the one it has.  One worker
@@ -21,6 +21,7 @@ enum {
 	WAIT_MIN = 1000,  /* ms between calls: doubled after each, */
 	WAIT_MAX = 30000, /* at most */
 	TRY = 10000,      /* ms for a lookup, and for a connect */
+	LASTED = 10000,   /* ms after which the end of a connection is no failure */
 };
 
 static struct callout {
@@ -44,32 +45,27 @@ static int may_call(void)
 	return server.listening && !server.paused && (!server.calls || *server.calls);
 }
 
-/* Whether the connection that was made last is still a client, or becomes one. */
-static int is_served(const struct callout *c)
-{
-	return (CFG_KEYED && handshake_has(c->fd, c->name)) || client_find(c->fd, c->name);
-}
-
-/* Whether somebody at the other end uses it. */
-static int is_used(const struct callout *c)
+/* Whether the connection that was made last is still a client, or may become one; and whether that has begun a ptyrouter's
+ * session: then the next call is due. */
+static void look(const struct callout *c, int *served, int *taken)
 {
 	const struct client *client = client_find(c->fd, c->name);
 
-	return client && client->mode >= CLIENT_PLAIN;
-}
-
-/* ptyrouter: whether that has begun a session. */
-static int is_taken(const struct callout *c)
-{
-	const struct client *client = client_find(c->fd, c->name);
-
-	return server.calls && client && client->session && client->session->state != SESSION_NEW;
+	*served = client || (CFG_KEYED && handshake_has(c->fd, c->name));
+	*taken = server.calls && client && client->session && client->session->state != SESSION_NEW;
 }
 
 static void wait_for(struct callout *c, msec ms)
 {
 	c->state = WAITING;
 	c->at = loop_now + ms;
+}
+
+/* Waits until the next call, and twice as long before the one after that. */
+static void wait_longer(struct callout *c)
+{
+	wait_for(c, c->wait);
+	c->wait = c->wait < WAIT_MAX / 2 ? 2 * c->wait : WAIT_MAX;
 }
 
 static void fail(struct callout *c, const char *why)
@@ -79,8 +75,7 @@ static void fail(struct callout *c, const char *why)
 	c->last = why;
 	if (c->io.linked)
 		loop_close(&c->io);
-	wait_for(c, c->wait);
-	c->wait = c->wait < WAIT_MAX / 2 ? 2 * c->wait : WAIT_MAX;
+	wait_longer(c);
 }
 
 static unsigned io_want(struct source *src, msec *due)
@@ -95,9 +90,13 @@ static void connected(struct callout *c)
 {
 	struct text t = {c->name, c->name + sizeof c->name - 1};
 
+	loop_close(&c->io);
+	if (!may_call()) { /* the session has ended meanwhile, or another worker calls */
+		wait_for(c, 0);
+		return;
+	}
 	c->fd = c->io.fd;
 	c->io.fd = -1; /* the client's, not the loop's to close */
-	loop_close(&c->io);
 	memset(c->name, 0, sizeof c->name);
 	net_text(&t, &c->names.name[c->next - 1], c->fd);
 	c->state = SERVED;
@@ -173,8 +172,9 @@ static void connect_next(struct callout *c)
 /* After the end of a connection. */
 static void ended(struct callout *c)
 {
-	wait_for(c, c->wait);
-	c->wait = c->wait < WAIT_MAX / 2 ? 2 * c->wait : WAIT_MAX;
+	if (loop_now - c->made_at >= LASTED)
+		c->wait = WAIT_MIN;
+	wait_longer(c);
 }
 
 /* After the beginning of a session: the next call is due, but no more than one a second. */
@@ -182,19 +182,20 @@ static void taken(struct callout *c)
 {
 	msec soonest = c->made_at + WAIT_MIN;
 
+	c->wait = WAIT_MIN;
 	wait_for(c, soonest > loop_now ? soonest - loop_now : 0);
 }
 
 static unsigned timer_want(struct source *src, msec *due)
 {
 	const struct callout *c = (struct callout *)src;
-	int now = c->state == NEXT;
+	int served = 1, taken = 0;
 
 	if (c->state == SERVED)
-		now = !is_served(c) || is_taken(c) || (c->wait > WAIT_MIN && is_used(c));
+		look(c, &served, &taken);
 	else if (c->state != WAITING || may_call())
 		due_at(due, c->at);
-	if (now)
+	if (!served || taken || c->state == NEXT)
 		due_at(due, loop_now);
 	return 0;
 }
@@ -202,15 +203,16 @@ static unsigned timer_want(struct source *src, msec *due)
 static void timer_ready(struct source *src, unsigned what)
 {
 	struct callout *c = (struct callout *)src;
+	int is_served = 1, is_taken = 0;
 
 	(void)what;
 	if (c->io.linked && c->io.closed) /* until the next turn */
 		return;
-	if (c->state == SERVED && is_used(c))
-		c->wait = WAIT_MIN;
-	if (c->state == SERVED && is_taken(c))
+	if (c->state == SERVED)
+		look(c, &is_served, &is_taken);
+	if (is_taken)
 		taken(c);
-	else if (c->state == SERVED && !is_served(c))
+	else if (!is_served)
 		ended(c);
 	else if (c->state == NEXT)
 		connect_next(c);

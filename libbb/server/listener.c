@@ -164,27 +164,52 @@ int listener_has_room(void)
 	return !why_full();
 }
 
-void listener_serve(const struct addr *a, int fd, const union sock_name *peer, const char *name)
+/* Whether clients with this peer have to prove the key. */
+static int is_keyed(const union sock_name *peer)
 {
-	struct counters *counters = &server.counters[a - addrs];
+	return CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX;
+}
+
+static void count_up(unsigned *counter)
+{
+	if (CFG_STATS)
+		__atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+}
+
+/* Opens a client, and returns it, or begins the handshake. */
+static struct client *serve(
+	const struct addr *a, int fd, const union sock_name *peer, const char *name, int mode)
+{
 	struct client *c;
 
-	if (CFG_STATS)
-		__atomic_add_fetch(&counters->accepted, 1, __ATOMIC_RELAXED);
-	if (CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX) {
+	if (is_keyed(peer)) {
 		handshake_respond(fd, peer, name, CLIENT_FRAMED, authenticated);
+		return 0;
+	}
+	c = on_accept(fd, name, mode);
+	c->counters = &server.counters[a - addrs];
+	return c;
+}
+
+void listener_serve(const struct addr *a, int fd, const union sock_name *peer, const char *name)
+{
+	struct client *c;
+
+	if (why_full()) {
+		io_close(fd);
 		return;
 	}
-	c = on_accept(fd, name, CLIENT_FRAMED);
-	c->counters = counters;
-	c->called = 1;
+	count_up(&server.counters[a - addrs].accepted);
+	c = serve(a, fd, peer, name, CLIENT_FRAMED);
+	if (c)
+		c->called = !c->refusal;
 }
 
 /* Refuses the connection, or opens a client on it or begins a handshake or an answer.  Returns whether the descriptor is in
  * use afterwards. */
 static int admit(const struct listener *l, int fd, const union sock_name *peer)
 {
-	int keyed = CFG_KEYED && server.keyed && peer->sa.sa_family != AF_UNIX && l->mode != STATS;
+	int keyed = is_keyed(peer) && l->mode != STATS;
 	struct counters *counters = &server.counters[l->addr - addrs];
 	char name[NET_TEXT] = "";
 	struct text t = {name, name + sizeof name - 1};
@@ -197,9 +222,7 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 		bar = no_files; /* before a handshake only a bare line can be sent */
 	if (!bar && !keyed && l->mode != STATS)
 		refusal = why_full();
-	if (CFG_STATS)
-		__atomic_add_fetch(bar || refusal ? &counters->refused : &counters->accepted, 1,
-			__ATOMIC_RELAXED);
+	count_up(bar || refusal ? &counters->refused : &counters->accepted);
 	if (bar) {
 		if (client_rules.verbose)
 			warn("client ", name, ": ", bar);
@@ -212,10 +235,8 @@ static int admit(const struct listener *l, int fd, const union sock_name *peer)
 		client_refuse(fd, name, l->mode, refusal);
 	else if (CFG_STATS && l->mode == STATS)
 		answer_stats(fd);
-	else if (keyed)
-		handshake_respond(fd, peer, name, CLIENT_FRAMED, authenticated);
 	else
-		on_accept(fd, name, l->mode)->counters = counters;
+		serve(l->addr, fd, peer, name, l->mode);
 	return 1;
 }
 
@@ -302,14 +323,14 @@ static void check_exposed(const struct listener *l)
 	server.open_to_all |= !server.keyed;
 }
 
-/* The same for an address that is called, which may be a name and have moved when it is. */
+/* Notes that an address beyond loopback is called without a key, for a warning; dies where that is not allowed. */
 static void check_called(const struct addr *a)
 {
-	if (server.keyed || a->kind == ADDR_UNIX)
+	if (server.keyed || sock_is_local(a))
 		return;
 	if (CFG_HARDENED)
-		die(1, "-x ", a->text, ": needs a key (-k)");
-	server.open_to_all |= 2 * !!a->host;
+		die(1, a->text, ": TCP beyond loopback needs a key (-k)");
+	server.calls_openly = 1;
 }
 
 void listeners_open(struct client *(*accepted)(int, const char *, int))

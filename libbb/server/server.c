@@ -253,9 +253,9 @@ void server_signals(void (*end)(void), void (*reaped)(pid_t, int), void (*other)
 
 void server_ready(void)
 {
-	if (server.open_to_all & 1)
+	if (server.open_to_all)
 		warn("no key: whoever reaches the TCP port gets the terminal (-k, -a)");
-	if (CFG_CALLOUT && server.open_to_all & 2)
+	if (CFG_CALLOUT && server.calls_openly)
 		warn("no key: whoever answers at the address of -x gets the terminal (-k)");
 	daemon_ready(client_rules.verbose);
 	if (CFG_SUPERVISED)

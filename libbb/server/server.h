@@ -664,7 +664,8 @@ struct server {
 	mode_t socket_mode;     /* -m */
 	char session[32];       /* PTYBOX_SESSION in the command's environment */
 	char keyed;             /* -k: clients over TCP authenticate */
-	char open_to_all;       /* bits: unkeyed TCP beyond loopback 1 listens, 2 is called (-x) */
+	char open_to_all;       /* unkeyed TCP beyond loopback listens */
+	char calls_openly;      /* unkeyed TCP beyond loopback is called (-x) */
 	char sized;             /* -s was given */
 	char single_connection; /* ADDR is "-": an inherited connection is the only one */
 	char foreground;        /* -F */
