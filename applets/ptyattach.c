@@ -65,9 +65,9 @@ static unsigned user_want(struct source *src, msec *due)
 		return uplink.terminal && uplink.eof == EOF_NONE ? LOOP_READ : 0;
 	if (uplink.eof != EOF_NONE || queue_room(&uplink.input) < ROOM + DETACH_KEY_KEPT)
 		return 0;
-	if (uplink.state == LINK_UP)
+	if (uplink.terminal && (uplink.reconnects || uplink.waits))
 		return LOOP_READ;
-	return (uplink.reconnects || uplink.waits) && uplink.terminal ? LOOP_READ : 0;
+	return uplink.state == LINK_UP && !remote_is_stranger(&uplink.remote) ? LOOP_READ : 0;
 }
 
 static void user_ended(void)
@@ -234,7 +234,7 @@ int ptyattach_main(char **argv, const char *options)
 		case 'f':
 		case 'L':
 			uplink.framed = c != 'r';
-			uplink.waits = c == 'L';
+			uplink.waits = uplink.remote.sure = c == 'L';
 			where = o.value;
 			break;
 		case 'k':

@@ -46,8 +46,9 @@ enum remote_mode { REMOTE_RAW, REMOTE_DETECTING, REMOTE_PLAIN, REMOTE_EXTENDED }
 struct remote {
 	struct wire wire;
 	enum remote_mode mode;
-	int status;    /* the command's, once EXIT was received; else -1 */
-	char watch;    /* -o: WATCH is sent once WELCOME was received, and no input ever */
+	int status; /* the command's, once EXIT was received; else -1 */
+	char watch; /* -o: WATCH is sent once WELCOME was received, and no input ever */
+	char sure; /* -L: the other end is a ptybox, which says WELCOME; anything else is not shown and gets no input */
 	char answered; /* anything was received */
 	char noticed;  /* a NOTICE was received, and no output behind it */
 	char closing;  /* the server has said that it closes: a reset behind that is no other end */
@@ -73,7 +74,7 @@ struct remote {
 	size_t notice_len;
 };
 
-/* Begins with a new connection, and queues HELLO if it is framed; only r->watch stays as it is.  n moves in
+/* Begins with a new connection, and queues HELLO if it is framed; only r->watch and r->sure stay as they are.  n moves in
  * (wire_key()), or is 0 for a connection that is not keyed.  fd stays the caller's to close. */
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n);
 /* Queues the window size; when the queue is half full, only size_due is set.  Nothing in raw mode, or with -o. */
@@ -85,6 +86,8 @@ int remote_received(struct remote *r, const unsigned char *data, size_t n);
 void remote_tell(struct remote *r);
 /* After the end of the stream: takes a refusal for a NOTICE, and displays anything else that was held back. */
 void remote_ended(struct remote *r);
+/* With r->sure: whether the other end has not shown yet that it is a ptybox. */
+int remote_is_stranger(const struct remote *r);
 /* Whether input may be sent now; otherwise *due is lowered to the time when it may, if that is known. */
 int remote_takes_input(const struct remote *r, msec *due);
 /* Sends one piece of q, as one packet if the server is framed: 0, or -1 and errno. */

@@ -184,9 +184,18 @@ static int may_be_welcome(const struct remote *r)
 	return 1;
 }
 
+int remote_is_stranger(const struct remote *r)
+{
+	return r->sure && r->mode != REMOTE_EXTENDED;
+}
+
 /* Output that is no frame: no refusal of a framed server to one that has said HELLO. */
 static void show(struct remote *r, const unsigned char *data, size_t n)
 {
+	if (remote_is_stranger(r)) {
+		r->foreign = "not a ptybox";
+		return;
+	}
 	r->served = 1;
 	display_show(data, n);
 }
@@ -336,9 +345,8 @@ int remote_takes_input(const struct remote *r, msec *due)
 {
 	msec at = may_send_at(r);
 
-	if (r->mode == REMOTE_EXTENDED && !r->welcomed)
+	if (remote_is_stranger(r) || (r->mode == REMOTE_EXTENDED && !r->welcomed))
 		return 0;
-
 	if (at > loop_now) {
 		due_at(due, at);
 		return 0;
@@ -380,7 +388,7 @@ msec remote_due(const struct remote *r)
 	if (r->answered && !r->first_known)
 		return greeted_at(r);
 	if (r->mode == REMOTE_DETECTING)
-		return r->answered ? r->began + DETECT : NEVER;
+		return r->answered || r->sure ? r->began + DETECT : NEVER;
 	return r->mode == REMOTE_EXTENDED ? r->pinged + PING_AFTER : NEVER;
 }
 
@@ -393,6 +401,8 @@ int remote_timer(struct remote *r)
 
 	if (late < 0)
 		return 0;
+	if (r->first_known && remote_is_stranger(r))
+		return -1;
 	if (!r->first_known)
 		return release_first(r);
 	if (r->mode == REMOTE_DETECTING) {
