@@ -66,7 +66,8 @@ const char *command_describe(const struct command *c, const struct failure *f)
 void command_die(const struct command *c, const struct failure *f)
 {
 	int missing = command_exit_status(f, c) == 127;
-	const char *hint = c->addr_like && missing ? " (-r or -f given, so it is the command)" : "";
+	const char *hint =
+		c->addr_like && missing ? " (-r, -f or -x given, so it is the command)" : "";
 
 	die(command_exit_status(f, c), command_describe(c, f), hint);
 }
