@@ -96,7 +96,7 @@ size_t text_clean(char *s, size_t n)
 	return left;
 }
 
-/* The same line for syslogd: "<30>" is daemon.info, the kernel's form as well (syslog(3), printk). */
+/* Sends the line to syslogd: "<30>", daemon.info, begins a message there as well as in /dev/kmsg (RFC 3164, 4.1.1). */
 static void log_line(const char *rest, const char *end)
 {
 	char buf[LINE + 40];

@@ -66,10 +66,12 @@ void nowait_log(const char *s, size_t n)
 		close(fd);
 		fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	}
-	if (fd >= 0 && write(fd, s, n) >= 0) /* a message that is not taken at once is dropped */
-		n = 0;
-	if (fd >= 0)
+	if (fd >= 0) {
+		ssize_t done = write(fd, s, n); /* what is not taken at once is dropped */
+
+		(void)done;
 		close(fd);
+	}
 	errno = saved;
 }
 

@@ -223,7 +223,7 @@ static void listen_to(const struct client *c, struct judge *j)
 	j->yields = yields(c);
 }
 
-/* What is due next was dropped: may it have been? */
+/* Steps over a sequence that is due next, if it may have been dropped: 1, or 0. */
 static int dropped(void)
 {
 	if (due_off == due_len || marks[due_off] != (BEGINS | MAY_DROP))
