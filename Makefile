@@ -63,7 +63,7 @@ CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all
 LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
 	-Wl,-z,common-page-size=64,--sort-section=name,-T,scripts/drop.ld
 # The full path of Debian's archive, because -L/usr/lib/TRIPLET would also find glibc's libraries.
-BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a)
+BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a 2>/dev/null)
 LIBS = $(wildcard $(BEARSSL))
 
 SRC = $(sort $(wildcard applets/*.c libbb/*.c libbb/*/*.c))
