@@ -81,6 +81,13 @@ function namespaces(    i, s) {
 	return ""
 }
 
+function lists(open, shut, out) {
+	print "_ptybox_names=" open names() shut > out
+	print "_ptybox_words=" open own_words() shut > out
+	print "_ptybox_namespaces=" open namespaces() shut > out
+	print "" > out
+}
+
 # ---- bash ----
 
 function bash(out) {
@@ -88,10 +95,7 @@ function bash(out) {
 	print "" > out
 	print "# -x=kind: an option and what its value is; -x: one without; instead: those that stand for the bare ADDR" > out
 	applets("bash", out)
-	print "_ptybox_names='" names() "'" > out
-	print "_ptybox_words='" own_words() "'" > out
-	print "_ptybox_namespaces='" namespaces() "'" > out
-	print "" > out
+	lists("'", "'", out)
 	copy("bash", out)
 	print "complete -F _ptybox ptybox " names() > out
 	close(out)
@@ -161,10 +165,7 @@ function zsh(out) {
 	print "# zsh completion for ptybox: made by scripts/complete.awk; do not edit" > out
 	print "" > out
 	applets("zsh", out)
-	print "_ptybox_names=(" names() ")" > out
-	print "_ptybox_words=(" own_words() ")" > out
-	print "_ptybox_namespaces=(" namespaces() ")" > out
-	print "" > out
+	lists("(", ")", out)
 	copy("zsh", out)
 	close(out)
 }
