@@ -49,9 +49,15 @@ static void ready(struct source *src, unsigned what)
 	record_feed((struct record *)src);
 }
 
+/* Whether the recorder has taken nothing for GRACE ms. */
+static int is_stuck(const struct record *r)
+{
+	return r->full_at && loop_now >= r->full_at + GRACE;
+}
+
 int record_holds(const struct record *r)
 {
-	return r->full_at && loop_now < r->full_at + GRACE && r->pos != r->ring->head;
+	return r->full_at && !is_stuck(r) && r->pos != r->ring->head;
 }
 
 /* Sends the output from r->pos on, PIECE bytes at most, and returns how many; -1 and errno. */
@@ -160,7 +166,7 @@ void record_renew(struct record *r)
 {
 	if (!r->ring)
 		return;
-	if (!r->recorder || r->full_at) {
+	if (!r->recorder || is_stuck(r)) {
 		restart(r);
 		return;
 	}

@@ -24,8 +24,10 @@ enum {
 static const char *file;
 static int out = -1;
 static char is_cast, failed;
-static char begun; /* the asciicast has its header */
-static msec base;  /* the time at which the recording is at 0 */
+static char begun;               /* the asciicast has its header */
+static struct winsize last_size; /* of the last message */
+static uint64_t lost; /* bytes of output that are missing behind the last that was written */
+static msec base;     /* the time at which the recording is at 0 */
 static char json[ESCAPED * (RECORD_PIECE + HELD) + AROUND] LARGE;
 
 static void fail(const char *why)
@@ -35,8 +37,8 @@ static void fail(const char *why)
 	failed = 1;
 }
 
-/* Writes all of it: 0, or -1.  On a full disk a part of raw output may be written, but no part of a line. */
-static int put(const char *s, size_t n)
+/* Writes n bytes, and returns how many of them found no room; when they are to stay together, either none or all. */
+static size_t put(const char *s, size_t n, int together)
 {
 	struct stat st;
 	ssize_t done = 0;
@@ -49,13 +51,15 @@ static int put(const char *s, size_t n)
 	if (errno == EINTR)
 		_exit(1);
 	fail(msg_errno());
-	if (is_cast && at && (fstat(out, &st) || ftruncate(out, st.st_size - at)))
+	if (!together)
+		return n - at;
+	if (at && (fstat(out, &st) || ftruncate(out, st.st_size - at)))
 		out = -1; /* nothing can follow a part of a line */
-	return -1;
+	return n;
 }
 
-/* Begins a line of an event: [SECONDS,"kind", */
-static struct text line_begin(msec at, const char *kind)
+/* Writes a line of an asciicast, [SECONDS,"kind","the n bytes"], and returns how many of these found no room. */
+static size_t put_event(msec at, const char *kind, const char *s, size_t n)
 {
 	struct text t = {json, json + sizeof json};
 	unsigned ms = (at - base) % 1000;
@@ -67,13 +71,9 @@ static struct text line_begin(msec at, const char *kind)
 	text_str(&t, ",\"");
 	text_str(&t, kind);
 	text_str(&t, "\",");
-	return t;
-}
-
-static void line_end(struct text *t)
-{
-	text_str(t, "]\n");
-	put(json, t->at - json);
+	text_json(&t, s, n);
+	text_str(&t, "]\n");
+	return put(json, t.at - json, 1) ? n : 0;
 }
 
 /* Returns how many of the last bytes begin a character of UTF-8 that is not complete. */
@@ -87,50 +87,41 @@ static size_t incomplete(const unsigned char *s, size_t n)
 	return 0;
 }
 
+/* Writes output, and counts what finds no room. */
 static void put_output(msec at, const char *s, size_t n)
 {
-	struct text t;
-
-	if (!is_cast) {
-		put(s, n);
-	} else if (n) {
-		t = line_begin(at, "o");
-		text_json(&t, s, n);
-		line_end(&t);
-	}
+	if (is_cast && n)
+		lost += put_event(at, "o", s, n);
+	else
+		lost += put(s, n, 0);
 }
 
-static void put_size(const struct record_message *h)
+static void put_size(msec at, const struct winsize *size)
 {
-	struct text t;
+	char words[32];
+	struct text t = {words, words + sizeof words};
 
-	if (!is_cast)
-		return;
-	t = line_begin(h->at, "r");
-	text_str(&t, "\"");
-	text_num(&t, h->size.ws_col);
+	text_num(&t, size->ws_col);
 	text_str(&t, "x");
-	text_num(&t, h->size.ws_row);
-	text_str(&t, "\"");
-	line_end(&t);
+	text_num(&t, size->ws_row);
+	if (is_cast)
+		put_event(at, "r", words, t.at - words);
 }
 
-static void put_loss(const struct record_message *h)
+/* Writes how many bytes were lost, when there is room again. */
+static void put_loss(msec at)
 {
 	char words[64];
-	struct text loss = {words, words + sizeof words}, t;
+	struct text t = {words, words + sizeof words};
+	size_t n;
 
-	text_str(&loss, is_cast ? "" : "\r\n[");
-	text_num(&loss, h->lost);
-	text_str(&loss, " bytes not recorded");
-	text_str(&loss, is_cast ? "" : "]\r\n");
-	if (!is_cast) {
-		put(words, loss.at - words);
-		return;
-	}
-	t = line_begin(h->at, "m");
-	text_json(&t, words, loss.at - words);
-	line_end(&t);
+	text_str(&t, is_cast ? "" : "\r\n[");
+	text_num(&t, lost);
+	text_str(&t, " bytes not recorded");
+	text_str(&t, is_cast ? "" : "]\r\n");
+	n = t.at - words;
+	if (!(is_cast ? put_event(at, "m", words, n) : put(words, n, 1)))
+		lost = 0;
 }
 
 static const char header[] = "{\"version\":";
@@ -148,7 +139,7 @@ static int cast_head(const struct record_message *h)
 	text_str(&t, ",\"timestamp\":");
 	text_num(&t, loop_unix_time() / 1000);
 	text_str(&t, "}\n");
-	return put(json, t.at - json);
+	return put(json, t.at - json, 1) ? -1 : 0;
 }
 
 /* Returns the time in ms with which a line of an event begins; 0 for a header, -1 for any other line. */
@@ -211,7 +202,8 @@ static void cast_begin(const struct record_message *h)
 		return;
 	}
 	begun = 1;
-	put_size(h);
+	if (memcmp(&last_size, &h->size, sizeof last_size))
+		put_size(h->at, &h->size);
 }
 
 /* Opens the file, which may take for ever, in the place of an earlier one.  It is read only to find an earlier recording's
@@ -222,6 +214,7 @@ static void open_file(const char *home)
 	struct stat st;
 	int fd = -1;
 
+	failed = 0;
 	is_cast = len >= 5 && !strcmp(file + len - 5, ".cast");
 	begun = 0;
 	if (*file == '/' || !chdir(home)) {
@@ -254,18 +247,22 @@ static void put_held(msec at)
 /* Handles a message with n bytes of output. */
 static void take(const struct record_message *h, const char *output, size_t n)
 {
-	static struct winsize size;
+	int ready;
 
 	if (is_cast && !begun)
 		cast_begin(h);
-	else if (memcmp(&size, &h->size, sizeof size))
-		put_size(h);
-	size = h->size;
-	if (out < 0 || (is_cast && !begun)) /* the next message may find room on the disk */
-		return;
-	if (h->lost) {
+	else if (memcmp(&last_size, &h->size, sizeof last_size))
+		put_size(h->at, &h->size);
+	last_size = h->size;
+	if (h->lost)
 		put_held(h->at);
-		put_loss(h);
+	lost += h->lost;
+	ready = out >= 0 && (begun || !is_cast);
+	if (ready && lost)
+		put_loss(h->at);
+	if (!ready || lost) { /* still no room: the next message may find some */
+		lost += n;
+		return;
 	}
 	memcpy(text + held, output, n);
 	n += held;
