@@ -277,6 +277,9 @@ void loop_limit(struct rlimit *before);
 /* Adds a source, whose memory is the caller's and must stay until it is freed (s->linked); dies when its descriptor
  * is too high for select(), or when it was added before and is not freed yet. */
 void loop_add(struct source *s);
+/* Whether a source other than this one, of those that wanted to read when the turn began, can read now (select(2) without
+ * waiting): for a source that does several steps in a turn only while nobody waits. */
+int loop_others_ready(const struct source *s);
 /* The want() of a source that only reads. */
 unsigned loop_want_read(struct source *s, msec *due);
 /* Marks a source: from now on it is not called, and when the next turn begins its fd is closed and freed() called. */

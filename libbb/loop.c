@@ -22,6 +22,7 @@
 
 msec loop_now;
 static struct source *first, **end = &first; /* in the order in which they were added */
+static fd_set read_wanted; /* descriptors that were in this turn's set for reading */
 static int stopped;
 
 /* Returns the time of this clock in ms. */
@@ -79,6 +80,16 @@ unsigned loop_want_read(struct source *s, msec *due)
 {
 	(void)s, (void)due;
 	return LOOP_READ;
+}
+
+int loop_others_ready(const struct source *s)
+{
+	fd_set set = read_wanted;
+	struct timeval now = {0};
+
+	if (s->fd >= 0)
+		FD_CLR(s->fd, &set);
+	return select(LOOP_MAX, &set, 0, 0, &now) > 0;
 }
 
 void loop_close(struct source *s)
@@ -179,10 +190,13 @@ void loop_run(void)
 
 	stopped = 0;
 	while (!stopped) {
+		msec due;
 		int n;
 
 		free_closed();
-		n = wait_until(collect_wants(set), set);
+		due = collect_wants(set);
+		read_wanted = set[0];
+		n = wait_until(due, set);
 		loop_clock();
 		dispatch(LOOP_TIME, 0, 0);
 		dispatch(LOOP_TIME, 1, 0);

@@ -10,7 +10,8 @@
 #include <string.h>
 #include "server.h"
 
-/* Writes in one turn of the loop: a fast reader of a large ring must not hold up the other sources. */
+/* Writes in one turn of the loop, and fewer when another source can be served meanwhile: a fast reader of a large ring must
+ * not hold it up. */
 enum { STEPS = 16 };
 
 int client_is_extended(const struct client *c)
@@ -149,6 +150,13 @@ static ssize_t step(struct client *c)
 	return n;
 }
 
+/* Whether another write may follow in this turn: output of this session that can be read does not wait for its writing. */
+static int has_more(const struct client *c)
+{
+	return client_is_extended(c) && client_pending(c) &&
+	       !(c->session && loop_others_ready(&c->session->pty.src));
+}
+
 int client_write(struct client *c)
 {
 	size_t before = client_pending(c);
@@ -157,7 +165,7 @@ int client_write(struct client *c)
 
 	do
 		n = c->phase == CLIENT_STREAMING && c->session ? step(c) : wire_flush(&c->wire);
-	while (n > 0 && --steps && client_is_extended(c) && client_pending(c));
+	while (n > 0 && --steps && has_more(c));
 	if (n < 0)
 		return -1;
 	if (CFG_FRAMED && c->size_pending && c->session && c->wire.out.len < QUEUE_SIZE / 2)

@@ -24,7 +24,7 @@ enum {
 	DRAIN = 128 * 1024,
 	SHORT_READS = 8,      /* in a row, before output is coalesced */
 	COALESCE = 1,         /* ms between reads that coalesce output */
-	READS = 16,           /* reads of the master in one turn of the loop */
+	READS = 16,           /* reads of the master in a turn of the loop while nobody waits */
 	SHORT = 1024,         /* bytes: a shorter read has probably emptied the master */
 	KILL_AFTER = 5000,    /* ms from HUP to KILL */
 	RELEASE_AFTER = 1000, /* ms without output until an empty ring's memory is released */
@@ -56,7 +56,7 @@ static void feed(struct session *s, uint64_t from)
 	client_feed(s, from);
 }
 
-/* Reads the master into the ring, at most *left bytes in READS reads, and lowers *left.  Returns the last read's result. */
+/* Reads the master into the ring, at most *left bytes, and lowers *left.  Returns the last read's result. */
 static ssize_t read_master(struct session *s, size_t *left)
 {
 	ssize_t got = 0;
@@ -72,7 +72,7 @@ static ssize_t read_master(struct session *s, size_t *left)
 		ring_put(&s->ring, got);
 		session_follow(s);
 		*left -= got;
-		if (got < SHORT && s->state == SESSION_RUNNING)
+		if ((got < SHORT && s->state == SESSION_RUNNING) || loop_others_ready(&s->pty.src))
 			break;
 	}
 	return got;
