@@ -155,6 +155,7 @@ static unsigned supervisor_want(struct source *src, msec *due)
 		due_at(due, loop_now);
 	else if (may_connect())
 		due_at(due, uplink.retry_at);
+	due_at(due, link_tick_due());
 	return 0;
 }
 
@@ -169,6 +170,7 @@ static void supervisor_ready(struct source *src, unsigned what)
 		link_announce_unsent();
 		leave(0, "detached", 0);
 	}
+	link_tick();
 	if (may_connect() && loop_now >= uplink.retry_at) {
 		if (CFG_CALLOUT && uplink.waits)
 			wait_begin();
@@ -192,22 +194,23 @@ static void open_input(void)
 /* A server that refuses says so instead: the greeting waits for the session's first sign. */
 static void greet(void)
 {
-	static char line[ADDR_HOST_MAX + 64];
-	struct text t = {line, line + sizeof line - 1}, name;
+	static char hint[32];
+	struct text t = {hint, hint + sizeof hint - 1};
+	char *key;
 
-	text_str(&t, uplink.remote.watch ? "watching " : "attached to ");
-	text_str(&t, uplink.waits ? "a caller at " : "");
-	text_str(&t, uplink.addr.text);
-	name = t;
 	text_str(&t, "; ");
+	key = t.at;
 	detach_key_name(&t);
-	if (t.at == name.at + 2)
-		t = name;
+	if (t.at == key)
+		t.at = hint;
 	else
 		text_str(&t, " detaches");
 	*t.at = '\0';
 	if (uplink.terminal && isatty(1))
-		display_greeting(line);
+		display_greeting(&(struct greeting){
+			.words = uplink.remote.watch ? "watching " : "attached to ",
+			.name = link_peer(),
+			.hint = hint});
 }
 
 /* In raw mode the server does not say which session it is (remote.c): then the same words mean the same one. */

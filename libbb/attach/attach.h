@@ -28,10 +28,18 @@ void display_line(const char *words, const char *reason);
  * status replaces it, and before anything else is written it is erased.  Elsewhere it is display_line(), and is left out
  * if it is repeated, that is, if it brings no news. */
 void display_status(const char *words, const char *reason, int repeated);
+/* Whether a status line is there, which can be replaced. */
+int display_has_status(void);
 /* Erases the status line, if there is one. */
 void display_status_over(void);
-/* Has such a line (kept by the caller) written before the first output; display_greet() does it at once. */
-void display_greeting(const char *words);
+/* A line about a session that begins or goes on: "[WORDS NAME HINT]" without the blanks, all kept by the caller. */
+struct greeting {
+	const char *words, *name, *hint;
+	char afresh; /* what comes is no continuation of what the terminal shows: its modes are switched off first */
+};
+/* Has such a line written before the first output; display_greet() does it at once.  While a program has the alternate
+ * screen the line is left out: it would stay in that program's picture. */
+void display_greeting(const struct greeting *g);
 void display_greet(void);
 /* The window has another size. */
 void display_resized(void);
@@ -111,16 +119,18 @@ struct link {
 	/* options and facts of the start */
 	struct addr addr;
 	char framed, keyed;
-	char reconnects; /* -R */
-	char waits;      /* -L: connections are accepted, not made */
+	char reconnects;       /* -R */
+	char waits;            /* -L: connections are accepted, not made */
+	char caller[NET_TEXT]; /* -L: the address of who has called last */
 	char terminal; /* standard input is a terminal: it is made raw with the first connection */
 	/* all connections */
 	enum link_state state;
 	enum link_eof eof;
 	char last_failure
-		[80]; /* why there is no connection, as reported last; not reported twice in a row */
+		[256]; /* why there is no connection, as reported last; not reported twice in a row */
 	char had_session; /* on an earlier connection */
 	msec lost_at;     /* since when there is none: the loss of that session, or the start */
+	msec tick_at;     /* when the status line is to say so anew; 0: not at all */
 	msec retry_at;    /* LINK_IDLE: when to connect */
 	msec retry_wait;  /* ms: how long after the next failure */
 	/* LINK_UP: this connection */
@@ -140,12 +150,17 @@ extern struct link uplink; /* all zeros: it takes no place in the file */
 
 /* The defaults, before the options are read. */
 void link_init(void);
+/* The address of the other end: ADDR, with -L its caller's. */
+const char *link_peer(void);
 /* Queues n typed bytes, for which user_want() saw room; drops them unless the link is up, and with -o. */
 void link_type(const unsigned char *data, size_t n);
 /* Sends what was typed at once if the server takes input, instead of in the next turn of the loop. */
 void link_send(void);
 /* Sends the window size of standard input's terminal, else of standard output's, if the link is up. */
 void link_window(void);
+/* The status line's seconds: when link_tick() is to be called, or NEVER. */
+msec link_tick_due(void);
+void link_tick(void);
 /* Makes standard input raw, if it is a terminal and is not raw yet; dies when that fails. */
 void link_make_raw(void);
 /* How many bytes of input were not sent yet. */

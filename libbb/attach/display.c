@@ -28,10 +28,10 @@ struct outlet {
 static struct outlet out, err, *lines;
 static struct modes modes; /* of standard output, if it is a terminal */
 static char is_terminal;
-static char given_back;        /* the terminal is as it was found, whatever `modes` says */
-static char at_line_start = 1; /* what was written last ends in a newline */
-static char status;            /* the last line is one of display_status() */
-static const char *greeting;   /* not said yet */
+static char given_back;          /* the terminal is as it was found, whatever `modes` says */
+static char at_line_start = 1;   /* what was written last ends in a newline */
+static char status;              /* the last line is one of display_status() */
+static struct greeting greeting; /* not said yet, if it has words */
 
 static ssize_t outlet_write(struct outlet *o, const unsigned char *data, size_t n)
 {
@@ -250,6 +250,11 @@ void display_line(const char *words, const char *reason)
 	outlet_put(lines, (const unsigned char *)line, t.at - line);
 }
 
+int display_has_status(void)
+{
+	return status;
+}
+
 void display_status(const char *words, const char *reason, int repeated)
 {
 	char line[320], *said;
@@ -272,18 +277,42 @@ void display_status(const char *words, const char *reason, int repeated)
 	status = 1;
 }
 
-void display_greeting(const char *words)
+/* Leads the terminal back from whatever modes the output so far has left on. */
+static void forget_modes(void)
 {
-	greeting = words;
+	char off[MODES_TEXT];
+	struct text t = {off, off + sizeof off};
+
+	if (!is_terminal)
+		return;
+	at_line_start |= modes_off(&modes, &t);
+	outlet_put(&out, (const unsigned char *)off, t.at - off);
+}
+
+void display_greeting(const struct greeting *g)
+{
+	greeting = *g;
 }
 
 void display_greet(void)
 {
-	const char *words = greeting;
+	struct greeting g = greeting;
+	char line[ADDR_HOST_MAX + 128];
+	struct text t = {line, line + sizeof line - 1};
 
-	greeting = 0;
-	if (words)
-		display_line(words, 0);
+	if (!g.words)
+		return;
+	greeting.words = 0;
+	display_status_over();
+	if (g.afresh)
+		forget_modes();
+	if (is_terminal && modes.alternate)
+		return;
+	text_str(&t, g.words);
+	text_str(&t, g.name);
+	text_str(&t, g.hint);
+	*t.at = '\0';
+	display_line(line, 0);
 }
 
 void display_leave(const char *words, const char *reason)

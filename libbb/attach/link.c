@@ -33,6 +33,11 @@ void link_init(void)
 	uplink.lost_at = loop_now;
 }
 
+const char *link_peer(void)
+{
+	return uplink.waits ? uplink.caller : uplink.addr.text;
+}
+
 /* ---- input ---- */
 
 void link_type(const unsigned char *data, size_t n)
@@ -75,39 +80,63 @@ static void leaving(int status, const char *words, const char *reason)
 	loop_close(&uplink.src);
 	queue_close(&uplink.input);
 	uplink.state = LINK_LEAVING;
+	uplink.tick_at = 0;
 	uplink.leave_status = status;
 	uplink.leave_words = words;
 	uplink.leave_reason = reason;
 }
 
-static void text_age(struct text *t, unsigned long s)
+/* The ms of a second, a minute or an hour, in which an age is said. */
+static msec age_unit(msec age)
 {
-	text_num(t, s < 120 ? s : s < 7200 ? s / 60 : s / 3600);
-	text_str(t, s < 120 ? " s" : s < 7200 ? " min" : " h");
+	return age < 120000 ? 1000 : age < 7200000 ? 60000 : 3600000;
 }
 
-/* Displays since when there is no connection, and why; where lines stay, the same reason only once in a row.  Which
- * time it was is not said: that would take a time zone. */
+/* Displays since when there is no connection, and why it failed last; where lines stay, only if that is no repetition.
+ * Which time it was is not said: that would take a time zone.  Where the line can be replaced its age is kept true. */
+static void tell_age(int repeated)
+{
+	char words[64];
+	struct text w = {words, words + sizeof words - 1};
+	msec age = loop_now - uplink.lost_at;
+	msec unit = age_unit(age);
+
+	text_str(&w, uplink.had_session ? "connection lost" : "not connected");
+	if (age >= 1000) {
+		text_str(&w, uplink.had_session ? " " : " for ");
+		text_num(&w, (unsigned long)(age / unit));
+		text_str(&w, unit == 1000 ? " s" : unit == 60000 ? " min" : " h");
+		text_str(&w, uplink.had_session ? " ago" : "");
+	}
+	text_str(&w, uplink.waits ? ", waiting for a call" : ", trying again");
+	*w.at = '\0';
+	display_status(words, uplink.last_failure, repeated);
+	uplink.tick_at = 0;
+	if (uplink.terminal && display_has_status())
+		uplink.tick_at = loop_now + unit - age % unit;
+}
+
+/* Until there is a session again; not in the background, where a terminal is no standard input. */
+msec link_tick_due(void)
+{
+	return uplink.tick_at ? uplink.tick_at : NEVER;
+}
+
+void link_tick(void)
+{
+	if (uplink.tick_at && loop_now >= uplink.tick_at)
+		tell_age(1);
+}
+
 static void try_again(const char *reason)
 {
 	const size_t max = sizeof uplink.last_failure - 1;
 	struct text t = {uplink.last_failure, uplink.last_failure + max};
 	int repeated = !strncmp(uplink.last_failure, reason, max);
-	char words[64];
-	struct text w = {words, words + sizeof words - 1};
-	msec age = loop_now - uplink.lost_at;
 
 	text_str(&t, reason);
 	*t.at = '\0';
-	text_str(&w, uplink.had_session ? "connection lost" : "not connected");
-	if (age >= 1000) {
-		text_str(&w, uplink.had_session ? " " : " for ");
-		text_age(&w, age / 1000);
-		text_str(&w, uplink.had_session ? " ago" : "");
-	}
-	text_str(&w, uplink.waits ? ", waiting for a call" : ", trying again");
-	*w.at = '\0';
-	display_status(words, reason, repeated);
+	tell_age(repeated);
 	idle();
 }
 
@@ -122,6 +151,19 @@ void link_failed(const char *reason)
 	if (!goes_on())
 		die(LOST, uplink.addr.text, ": ", reason);
 	try_again(reason);
+}
+
+/* Has a line said when there is a session again.  A framed server begins with what it has kept; in raw mode the picture
+ * may go on where it was. */
+static void greet_again(void)
+{
+	struct greeting again = {
+		.words = uplink.remote.watch ? "watching again: " : "attached again to ",
+		.name = link_peer(),
+		.hint = "",
+		.afresh = uplink.framed};
+
+	display_greeting(&again);
 }
 
 /* The connection ended before the session did: connects again with -R, else leaves. */
@@ -139,6 +181,7 @@ static void lost(const char *reason)
 	if (uplink.remote.served) {
 		uplink.had_session = 1;
 		uplink.lost_at = loop_now;
+		greet_again();
 	}
 	try_again(reason);
 }
@@ -179,10 +222,16 @@ static void closed(void)
 
 /* ---- the link that is up ---- */
 
+static void status_over(void)
+{
+	display_status_over();
+	uplink.tick_at = 0;
+}
+
 /* There is a session again: the next loss is another one. */
 static void in_session(void)
 {
-	display_status_over();
+	status_over();
 	uplink.retry_wait = RETRY_MIN;
 	uplink.last_failure[0] = '\0';
 }
@@ -320,8 +369,10 @@ static void up(int fd, struct noise *n)
 	uplink.src = (struct source){.fd = fd, .want = want, .ready = ready};
 	loop_add(&uplink.src);
 	remote_begin(&uplink.remote, fd, uplink.framed, n);
-	if (!uplink.framed)
+	if (!uplink.framed) {
+		status_over();
 		display_greet();
+	}
 	link_window();
 }
 

@@ -39,6 +39,10 @@ static void ready(struct source *src, unsigned what)
 	if (bar) {
 		sock_refuse(fd, bar);
 	} else if (fd >= 0) {
+		struct text t = {uplink.caller, uplink.caller + sizeof uplink.caller - 1};
+
+		net_text(&t, &peer, fd);
+		*t.at = '\0';
 		sock_tune(fd);
 		link_connected(fd, 0);
 	}
