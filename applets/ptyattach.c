@@ -9,12 +9,12 @@
  *
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
- * usage [OPTIONS] ADDR
+ * usage [OPTIONS] [ADDR]
  * options r:f:k:L:e:oRq:
- * option -r ADDR  a server that knows only raw mode
- * option[FRAMED] -f ADDR  a framed server (the default)
+ * option -r ADDR  instead of ADDR: a server that knows only raw mode
+ * option[FRAMED] -f ADDR  instead of ADDR: a framed server (the default)
  * option[KEYED] -k FILE  the shared key
- * option[CALLOUT] -L ADDR  wait at ADDR for a server that calls out (-x)
+ * option[CALLOUT] -L ADDR  instead of ADDR: wait there for a server that calls out (-x)
  * option -e CHAR  detach key: ^A, ^], a character, or none (^\); twice sends it
  * option -o  only watch
  * option -R  connect again when the link is lost, and until it works

@@ -16,7 +16,7 @@
  *
  * applet ptyrouter PTYROUTER
  * config PTYROUTER y the ptyrouter applet
- * usage [OPTIONS] ADDR [COMMAND [ARG]...]
+ * usage [OPTIONS] [ADDR] [COMMAND [ARG]...]
  * options j: server
  * option -j N  worker processes (1; a new one is started by itself when one is full)
  */

@@ -10,7 +10,7 @@
  * applet ptyshim PTYSHIM
  * config PTYSHIM y the ptyshim applet
  * config INTERACTIVE y its option -I
- * usage [OPTIONS] ADDR [COMMAND [ARG]...]
+ * usage [OPTIONS] [ADDR] [COMMAND [ARG]...]
  * options b:oIcwR: server
  * option -b BYTES  output kept for late clients and for clients that fall behind; k, m (64k)
  * option -o  clients only watch: what they type is dropped

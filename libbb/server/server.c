@@ -8,8 +8,9 @@
  * group server
  * options r:f:x:k:a:m:n:s:i:l:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
- * option[FRAMED] -f ADDR  a framed socket (repeatable)
- * option[CALLOUT] -x ADDR  call out: connect to ADDR, again and again, and serve who answers (repeatable)
+ * option[FRAMED] -f ADDR  a framed socket (repeatable; then no bare ADDR)
+ * option[CALLOUT] -x ADDR  call out: connect to ADDR, again and again, and serve who answers
+ *   (repeatable; then no bare ADDR)
  * option[KEYED] -k FILE  encrypt and authenticate TCP clients with this shared key
  * option -a NET[,NET]...  TCP peers that may connect: IP, IP/BITS, any (loopback and private ranges; any with -k)
  * option -m MODE  octal mode of unix sockets (600); for @name, who may connect
