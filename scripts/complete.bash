@@ -25,18 +25,19 @@ _ptybox_reply() {
 	fi
 }
 
-# Sockets, the directories on the way to them, hosts.
+# Sockets, the directories on the way to them, hosts; where nothing is typed yet no hosts beside sockets.
 _ptybox_address() {
-	local file at=$current
+	local file at=$current sockets=''
 	[[ $at == */* ]] || at=./$at
 	for file in "$at"*; do
 		if [[ -S $file ]]; then
 			echo "$file"
+			sockets=yes
 		elif [[ -d $file ]]; then
 			echo "$file/"
 		fi
 	done
-	[[ ! $current || $current == *[/@:]* ]] || compgen -A hostname -S : -- "$current"
+	[[ $current == *[/@:]* || (! $current && $sockets) ]] || compgen -A hostname -S : -- "$current"
 }
 
 _ptybox_user() {
