@@ -1,8 +1,9 @@
-// clients.h: the clients that drive a server and measure it. Included by load.c.
+// clients.h: a client of any of the servers: how it connects, types and hears. Included by load.c.
 
-// One client: a connection, the protocol that it speaks and how far the pattern has come on it.
+// One client: a connection, or a program that has one, the protocol spoken and how far the pattern has come on it.
 struct client {
-	int fd;
+	int fd, to; // output comes on fd, input goes to `to`; the same, unless there is a program
+	pid_t program;
 	enum { RAW, DTACH, ABDUCO, FRAMED, TELNET } speech;
 	unsigned char head[8]; // of a packet, as far as it came; of TELNET, a command
 	unsigned have;         // bytes of it
@@ -53,36 +54,83 @@ static int dial(const char *addr)
 
 // ---- the protocols ----
 
+// FILE is run on a terminal of its own, because clients of ssh want one; what it writes comes through a pipe
+static struct client attach_program(const char *file)
+{
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), off = 0, out[2], slave;
+	struct client c = {.to = master};
+
+	if (ioctl(master, TIOCSPTLCK, &off) || pipe2(out, O_CLOEXEC))
+		die("no terminal for %s: %s", file, strerror(errno));
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	c.program = fork();
+	if (!c.program) {
+		raw_terminal(slave);
+		setsid();
+		ioctl(slave, TIOCSCTTY, 0);
+		dup2(slave, 0);
+		dup2(out[1], 1);
+		execl(file, file, (char *)0);
+		_exit(127);
+	}
+	close(slave);
+	close(out[1]);
+	c.fd = out[0];
+	return c;
+}
+
 static struct client attach(const char *speech, const char *addr)
 {
 	static const char *const names[] = {"raw", "dtach", "abduco", "framed", "telnet"};
 	static const char dtach_attach[10] = {1},
 			  hello[] = {0, 1, 0, 102, 0, 0, 0, 0}; // and an empty input: begin
 	static const uint32_t abduco_attach[] = {1, 4, 0, 3, 4, 24 | 80 << 16};
-	struct client c = {.fd = dial(addr)};
+	struct client c = {0};
 
+	if (!strcmp(speech, "program"))
+		return attach_program(addr);
+	c.fd = c.to = dial(addr);
 	while (strcmp(names[c.speech], speech))
 		if (++c.speech > TELNET)
 			die("%s: no protocol", speech);
 	if (c.speech == DTACH)
-		write_all(c.fd, dtach_attach, sizeof dtach_attach);
+		write_all(c.to, dtach_attach, sizeof dtach_attach);
 	if (c.speech == ABDUCO)
-		write_all(c.fd, (const char *)abduco_attach, sizeof abduco_attach);
+		write_all(c.to, (const char *)abduco_attach, sizeof abduco_attach);
 	if (c.speech == FRAMED)
-		write_all(c.fd, hello, sizeof hello);
+		write_all(c.to, hello, sizeof hello);
 	return c;
 }
 
-// at most 4,096 bytes
+// its server says its number to whoever comes
+static void abduco_pid(const char *addr)
+{
+	uint32_t packet[4];
+	int fd = dial(addr);
+
+	for (size_t n = 0; n < sizeof packet;) {
+		ssize_t got = read(fd, (char *)packet + n, sizeof packet - n);
+
+		if (got <= 0)
+			die("no abduco");
+		n += (size_t)got;
+	}
+	printf("%u\n", packet[2]);
+}
+
+// at most 4,088 bytes
 static void type(const struct client *c, const char *s, size_t n)
 {
 	char packet[8 + 4096];
 	size_t head = 0;
 
-	for (; c->speech == DTACH && n; s++, n--) {
-		const char push[10] = {0, 1, *s};
+	for (size_t part; c->speech == DTACH && n; s += part, n -= part) {
+		char push[10] = {0};
 
-		write_all(c->fd, push, sizeof push);
+		part = n < 8 ? n : 8;
+		push[1] = (char)part;
+		memcpy(push + 2, s, part);
+		write_all(c->to, push, sizeof push);
 	}
 	if (c->speech == FRAMED) {
 		const unsigned char frame[] = {0, (unsigned char)n, (unsigned char)(n >> 8), 0};
@@ -95,7 +143,7 @@ static void type(const struct client *c, const char *s, size_t n)
 	}
 	memcpy(packet + head, s, n);
 	if (n)
-		write_all(c->fd, packet, head + n);
+		write_all(c->to, packet, head + n);
 }
 
 // whether a packet's payload follows, and is output
@@ -139,12 +187,13 @@ static size_t unpacked(struct client *c, char *s, size_t n)
 	return kept;
 }
 
-// RFC 854: 255 and a command, of which 251 to 254 have an option. The pattern has no 255.
+// RFC 854: 255 and a command, of which 251 to 254 have an option. The pattern has no 255, nor what ends a line: BusyBox begins with
+// one of its own.
 static size_t untelnetted(struct client *c, char *s, size_t n)
 {
 	size_t kept = 0;
 
-	if (!c->have && !memchr(s, 255, n))
+	if (c->got && !c->have && !memchr(s, 255, n))
 		return n;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char byte = (unsigned char)s[i];
@@ -153,36 +202,51 @@ static size_t untelnetted(struct client *c, char *s, size_t n)
 			c->have = c->have == 1 && byte >= 251 && byte <= 254 ? 2 : 0;
 		else if (byte == 255)
 			c->have = 1;
-		else
+		else if (byte != '\r' && byte != '\n')
 			s[kept++] = s[i];
 	}
 	return kept;
 }
 
-// output of the session that is there, up to n bytes; 0 if it was none after all
-static size_t hear(struct client *c, char *s, size_t n)
+// output of the session that is there, up to n bytes: how many, or none if it was no output after all; -1: the end
+static ssize_t hear(struct client *c, char *s, size_t n)
 {
 	ssize_t got = read(c->fd, s, n);
 
 	if (got <= 0)
-		die("the server closes");
+		return -1;
 	switch (c->speech) {
 	case FRAMED:
 	case ABDUCO:
-		return unpacked(c, s, (size_t)got);
+		return (ssize_t)unpacked(c, s, (size_t)got);
 	case TELNET:
-		return untelnetted(c, s, (size_t)got);
+		return (ssize_t)untelnetted(c, s, (size_t)got);
 	default:
-		return (size_t)got;
+		return got;
 	}
 }
 
-static void hear_pattern(struct client *c)
+// false at the end
+static bool hear_pattern(struct client *c)
 {
-	size_t n = hear(c, buf, sizeof buf);
+	ssize_t n = hear(c, buf, sizeof buf);
 
-	c->wrong = c->wrong || !pattern_is(c->got, buf, n);
-	c->got += n;
+	if (n < 0)
+		return false;
+	c->wrong = c->wrong || !pattern_is(c->got, buf, (size_t)n);
+	c->got += (uint64_t)n;
+	return true;
+}
+
+static void leave(struct client *c)
+{
+	close(c->fd);
+	if (c->to != c->fd)
+		close(c->to);
+	if (c->program) {
+		kill(c->program, SIGKILL);
+		waitpid(c->program, 0, 0);
+	}
 }
 
 // until `wanted` comes; false after ms. Nothing else may come unless `others` says so.
@@ -192,11 +256,13 @@ static bool expect(struct client *c, char wanted, bool others, int ms)
 	char got[4096];
 
 	while (poll(&p, 1, ms) > 0) {
-		size_t n = hear(c, got, sizeof got);
+		ssize_t n = hear(c, got, sizeof got);
 
+		if (n < 0)
+			die("the server closes");
 		if (!others && (n > 1 || (n && *got != wanted)))
 			die("what came is not what the command wrote");
-		if (memchr(got, wanted, n))
+		if (memchr(got, wanted, (size_t)n))
 			return true;
 	}
 	return false;
@@ -227,195 +293,4 @@ static void order(const struct client *c, const char *format, ...)
 	n = vsnprintf(line, sizeof line, format, more);
 	va_end(more);
 	type(c, line, (size_t)n);
-}
-
-// ---- echo ----
-
-struct delays {
-	double p50, p99; // us
-	long long cpu;   // ns of the server's
-};
-
-static int by_value(const void *a, const void *b)
-{
-	long long x = *(const long long *)a, y = *(const long long *)b;
-
-	return (x > y) - (x < y);
-}
-
-// n keys, `gap` us after each echo at the most
-static struct delays echoes(struct client *c, pid_t pid, long n, long gap)
-{
-	long long *took = n > 0 ? calloc((size_t)n, sizeof *took) : 0;
-	struct delays d = {0};
-
-	if (!took)
-		die("how many?");
-	for (long i = -WARM; i < n; i++) {
-		long long start;
-
-		if (gap)
-			sleep_us(gap * ((i + WARM) % 16 + 1) / 16);
-		if (!i)
-			d.cpu = family_cpu(pid);
-		start = now();
-		type(c, "a", 1);
-		if (!expect(c, 'b', false, PATIENCE))
-			die("an echo is missing");
-		if (i >= 0)
-			took[i] = now() - start;
-	}
-	sleep_us(20000); // what it does after the last one counts too
-	d.cpu = family_cpu(pid) - d.cpu;
-	qsort(took, (size_t)n, sizeof *took, by_value);
-	d.p50 = (double)took[n / 2] / 1000;
-	d.p99 = (double)took[n * 99 / 100] / 1000;
-	free(took);
-	return d;
-}
-
-static void echo_idle(const char *speech, const char *addr, pid_t pid, long n)
-{
-	struct client c = attach(speech, addr);
-	struct delays d;
-
-	wake(&c);
-	order(&c, "e\n");
-	hurry();
-	d = echoes(&c, pid, n, 0);
-	printf("%.1f %.1f %.2f\n", d.p50, d.p99, (double)d.cpu / 1000 / (double)n);
-}
-
-// ---- a flood ----
-
-// A client of its own process. What it has received is in *flood, and whether it was right.
-static pid_t flood_start(const char *speech, const char *addr, struct client **flood)
-{
-	struct client *c =
-		mmap(0, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t pid;
-
-	if (c == MAP_FAILED)
-		die("mmap: %s", strerror(errno));
-	*c = attach(speech, addr);
-	wake(c);
-	order(c, "o 0 %d\n", CHUNK_MAX);
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			hear_pattern(c);
-	}
-	close(c->fd);
-	*flood = c;
-	return pid;
-}
-
-static void flood_check(const struct client *flood)
-{
-	if (!flood->got)
-		die("the flood stands still");
-	if (flood->wrong)
-		die("the flood is not what the command wrote");
-}
-
-static void echo_beside(const char *speech, const char *addr, pid_t pid, long n)
-{
-	struct client *flood;
-	pid_t reader = flood_start(speech, addr, &flood);
-	struct client c = attach(speech, addr);
-	long long start, before;
-	struct delays d;
-
-	wake(&c);
-	order(&c, "e\n");
-	hurry();
-	start = now();
-	before = (long long)flood->got;
-	d = echoes(&c, pid, n, 1000);
-	printf("%.1f %.1f %.1f\n", d.p50, d.p99,
-		(double)((long long)flood->got - before) * 1000 / (double)(now() - start));
-	flood_check(flood);
-	kill(reader, SIGKILL);
-}
-
-// ---- throughput ----
-
-static uint64_t received(const struct client *c, int n)
-{
-	uint64_t sum = 0;
-
-	while (n--)
-		sum += c[n].got;
-	return sum;
-}
-
-// until nothing comes for half a second; returns when the last byte came
-static long long hear_all(struct client *c, int n)
-{
-	struct pollfd *p = calloc((size_t)n, sizeof *p);
-	long long last = now();
-
-	if (!p)
-		die("no memory");
-	for (int i = 0; i < n; i++)
-		p[i] = (struct pollfd){.fd = c[i].fd, .events = POLLIN};
-	while (poll(p, (nfds_t)n, 500) > 0) {
-		for (int i = 0; i < n; i++)
-			if (p[i].revents)
-				hear_pattern(&c[i]);
-		last = now();
-	}
-	free(p);
-	return last;
-}
-
-static void output(
-	const char *speech, const char *addr, pid_t pid, int n, long long bytes, int chunk)
-{
-	struct client *c = n > 0 ? calloc((size_t)n, sizeof *c) : 0;
-	long long cpu, start, last;
-	bool wrong = false;
-	double sum;
-
-	if (!c)
-		die("how many clients?");
-	for (int i = 0; i < n; i++)
-		c[i] = attach(speech, addr);
-	sleep_us(QUIET * 1000);
-	wake(c);
-	for (int i = 1; i < n; i++) // what is no part of the pattern
-		while (expect(&c[i], '!', true, 0))
-			;
-	cpu = family_cpu(pid);
-	start = now();
-	order(c, "o %lld %d\n", bytes, chunk);
-	last = hear_all(c, n);
-	cpu = family_cpu(pid) - cpu;
-	sum = (double)received(c, n);
-	for (int i = 0; i < n; i++)
-		wrong = wrong || c[i].wrong || c[i].got != (uint64_t)bytes;
-	if (!wrong != (sum == (double)bytes * n))
-		die("what came is not what the command wrote");
-	printf("%.1f %.3f %.4g\n", sum * 1000 / (double)(last - start),
-		(double)cpu / 1e9 / (sum / (1 << 30)), sum * 100 / (double)bytes / n);
-}
-
-static void input(const char *speech, const char *addr, pid_t pid, long long bytes)
-{
-	struct client c = attach(speech, addr);
-	long long cpu, start;
-
-	wake(&c);
-	order(&c, "i %lld\n", bytes);
-	cpu = family_cpu(pid);
-	start = now();
-	for (long long at = 0; at < bytes; at += 4096)
-		type(&c, pattern_at((uint64_t)at), (size_t)(bytes - at < 4096 ? bytes - at : 4096));
-	if (!expect(&c, '+', false, PATIENCE))
-		die("the end is missing");
-	start = now() - start;
-	cpu = family_cpu(pid) - cpu;
-	printf("%.1f %.3f\n", (double)bytes * 1000 / (double)start,
-		(double)cpu / 1e9 / ((double)bytes / (1 << 30)));
 }

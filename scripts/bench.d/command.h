@@ -1,4 +1,4 @@
-// command.h: the command on the terminal, which puts it in raw mode and then does what a line of input says.
+// command.h: the command on the terminal, which puts it in raw mode, says "!" and then does what a line of input says.
 //
 // One command for all measures, because a server of many sessions runs one command:
 //   ?                 answers "!"
@@ -7,14 +7,16 @@
 //   i BYTES           reads that much, and answers "+" if it was the pattern, else "-"
 //   r                 answers every byte with two, 300 us apart
 
-static void raw_terminal(void)
+enum { PRINTED = 100 };
+
+static void raw_terminal(int fd)
 {
 	struct termios t;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL); // whatever the server does or does not do at its end
-	if (!tcgetattr(0, &t)) {
+	prctl(PR_SET_PDEATHSIG, SIGKILL); // whatever its parent does or does not do at its end
+	if (!tcgetattr(fd, &t)) {
 		cfmakeraw(&t);
-		tcsetattr(0, TCSANOW, &t);
+		tcsetattr(fd, TCSANOW, &t);
 	}
 }
 
@@ -68,7 +70,8 @@ static void command(void)
 	char line[64];
 	size_t n = 0;
 
-	raw_terminal();
+	raw_terminal(0);
+	write_all(1, "!", 1);
 	while (n < sizeof line - 1 && read(0, line + n, 1) == 1) {
 		char *more;
 		long long bytes;

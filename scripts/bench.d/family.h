@@ -1,6 +1,8 @@
 // family.h: what a server and its helpers take of CPU and memory, and their end. Included by load.c behind die().
 
-static pid_t family[1024];
+enum { FAMILY = 4096 };
+
+static pid_t family[FAMILY];
 static int members;
 
 static pid_t parent_of(pid_t pid)
@@ -52,7 +54,7 @@ static void add_family(pid_t pid, bool all)
 		struct dirent *e;
 
 		before = members;
-		while (dir && (e = readdir(dir)) && members < 1024) {
+		while (dir && (e = readdir(dir)) && members < FAMILY) {
 			pid_t child = atoi(e->d_name);
 
 			if (child > 0 && !is_member(child) && is_member(parent_of(child)) &&
@@ -130,6 +132,14 @@ static long memory(const char *file, const char *field)
 			fclose(in);
 	}
 	return sum;
+}
+
+// KiB that the server has for itself
+static long memory_of(pid_t pid)
+{
+	members = 0;
+	add_family(pid, false);
+	return memory("smaps_rollup", "Private_Dirty");
 }
 
 static void mem(char **pids)

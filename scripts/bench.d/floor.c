@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CLIENTS = 16 };
+enum { CLIENTS = 512 };
 
 static struct pollfd fds[CLIENTS + 2]; // 0: the master, 1: the listener
 static int count = 2;

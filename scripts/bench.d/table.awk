@@ -1,7 +1,8 @@
 # table.awk: results.tsv (row, kind, server, point, round, figures...) of one row, as a table in Markdown.
 #
-# Variables: figures, their names; servers, in order; A cell is the median of the rounds, half of what lies between the
-# lowest and the highest, in per cent of it, and the median of the rounds' own ratios to ptybox's server of the same kind.
+# Variables: figures, their names; plain, to print kind, server, point and medians as fields instead. A cell is the median of
+# the rounds, half of what lies between the lowest and the highest, in per cent of it, and in brackets the median of the
+# rounds' own ratios to ptybox's server of the same kind.
 
 function sort_numbers(v, n,    i, j, t) {
 	for (i = 2; i <= n; i++)
@@ -43,12 +44,22 @@ function cell(line, i,    key, b, r, n, v, ratio, ratios, m) {
 	sort_numbers(v, n)
 	sort_numbers(ratio, ratios)
 	m = median(v, n)
-	if (name[i] ~ /%/)
+	if (plain || name[i] ~ /%/)
 		return show(m)
 	return show(m) (n > 1 && m ? sprintf(" ±%.0f%%", (v[n] - v[1]) * 50 / m) : "") \
 		(ratios ? sprintf(" (%.2f)", median(ratio, ratios)) : "")
 }
+function fields(line,    i, text) {
+	text = kind[line] "\t" server[line] "\t" point[line]
+	for (i = 1; i <= columns; i++)
+		text = text "\t" cell(line, i)
+	return text
+}
 END {
+	for (line = 1; plain && line <= lines; line++)
+		print fields(line)
+	if (plain)
+		exit
 	head = "| server |"; rule = "| --- |"
 	for (i = 1; i <= columns; i++) {
 		t = name[i]
