@@ -12,7 +12,8 @@
 ##   make cross      build generated/ARCH/ptybox, static, for each of ARCHES; a table of sizes
 ##   make cross-test  every test with these binaries, under qemu-user; sessions between them
 ##   make fuzz       run each fuzz target FUZZ_SECS=30 long
-##   make bench      CPU time, latency and memory, beside dtach and others; ROWS='flood telnetd' selects; QUICK=1
+##   make bench      CPU time, latency and memory, beside dtach and others; ROWS='flood telnetd' selects;
+##                   QUICK=1 a tenth of everything; BENCH=-w writes docs/performance.md
 ##   make initramfs  generated/initramfs/ARCH.gz: ptybox and busybox, which serve a shell on the network
 ##   make boot       such an initramfs on Debian's kernel in QEMU, and this terminal attached to it
 ##   make sizes      make cross and smaller configurations; writes the table of docs/building.md
@@ -44,7 +45,7 @@ CROSS_COMPILE =
 ARCHES = amd64 i386 arm64 armhf armel mipsel mips64el ppc64el s390x riscv64
 # with TESTS no architecture is emulated
 EMULATED = $(if $(TESTS),,arm64 mipsel s390x)
-export BOOT_ARCHES KERNEL MODULES FILES TESTS MUTATIONS ROWS QUICK
+export BOOT_ARCHES KERNEL MODULES FILES TESTS MUTATIONS ROWS QUICK OLD
 ifeq ($(origin CC),default)
 CC = $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,musl-gcc)
 endif
@@ -179,6 +180,8 @@ fuzz: $(O)/applets.h
 	@scripts/fuzz/run $(O) $(FUZZ_SECS)
 
 bench: $(BIN)
+	@scripts/deps bench
+	@scripts/bench.d/rivals || true
 	@PTYBOX="$(abspath $(BIN))" CC='$(CC)' HOSTCC='$(HOSTCC)' scripts/bench $(BENCH)
 
 initramfs:

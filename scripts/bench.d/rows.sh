@@ -23,6 +23,7 @@ EOF
 client() {
 	what=$1
 	shift
+	# shellcheck disable=SC2086,SC2154
 	timeout 100 $load_pin "$load" "$what" "$(speech_of "$peer")" "$addr" "$server" "$@" >"$dir/said" 2>"$dir/client.err" || {
 		echo "bench: $row of $peer${point:+ ($point)}: $(tail -n 1 "$dir/client.err")" >&2
 		return 1

@@ -45,8 +45,9 @@ speech_of() {
 	esac
 }
 
-# some close every descriptor that they could have, which is no fair measure where that is many
+# Some close every descriptor that they could have, which is no fair measure where that is many
 run() {
+	# shellcheck disable=SC3045
 	(ulimit -Sn "${descriptors:-1024}" && exec $server_pin "$@") >"$dir/server.log" 2>&1 </dev/null &
 	server=$!
 	started="${started-} $server"
