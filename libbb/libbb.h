@@ -239,14 +239,15 @@ void addr_get(struct addr *a, const char *text);
 typedef long long msec; /* milliseconds, or a time of CLOCK_MONOTONIC in milliseconds */
 #define NEVER ((msec)1 << 62)
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_TIME = 4 };
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_TIME = 4, LOOP_SOON = 8 };
+enum { LOOP_PAUSE = 50 }; /* us */
 enum { LOOP_MAX = 1024 }; /* FD_SETSIZE; musl's FD_SET does not check it */
 
 struct source {
 	struct source *next; /* the loop's */
 	int fd;              /* -1: deadlines only */
-	/* Which of LOOP_READ and LOOP_WRITE the source can use now; lowers *due to its next deadline.  No side
-	 * effects. */
+	/* Which of LOOP_READ and LOOP_WRITE the source can use now, and LOOP_SOON if it is to be asked again after
+	 * LOOP_PAUSE; lowers *due to its next deadline.  No side effects. */
 	unsigned (*want)(struct source *s, msec *due);
 	/* Does one step: reads, writes, or handles a deadline, as the one LOOP_ bit in `what` says. */
 	void (*ready)(struct source *s, unsigned what);
@@ -258,8 +259,9 @@ struct source {
 	char linked; /* from loop_add() until it is freed: the memory is in use */
 };
 
-extern msec loop_now; /* the time of this turn */
-/* Reads the clock into loop_now, for a process that waits outside the loop. */
+extern msec loop_now;        /* the time of this turn, */
+extern uint32_t loop_now_us; /* and in us; only differences count, because it wraps around */
+/* Reads the clock into both, for a process that waits outside the loop. */
 void loop_clock(void);
 /* The time in ms since 1970. */
 msec loop_unix_time(void);

@@ -21,31 +21,40 @@
 #include "libbb.h"
 
 msec loop_now;
+uint32_t loop_now_us;
 static struct source *first, **end = &first; /* in the order in which they were added */
 static fd_set read_wanted; /* descriptors that were in this turn's set for reading */
 static int stopped;
 
-/* Returns the time of this clock in ms. */
-static msec clock_ms(clockid_t id)
+static void read_clock(clockid_t id, struct timespec *t)
 {
-	struct timespec t;
-
 #ifdef __LP64__ /* libc's struct is the kernel's, and its clock_gettime(), which reads the vDSO, takes 900 bytes */
-	syscall(SYS_clock_gettime, id, &t);
+	syscall(SYS_clock_gettime, id, t);
 #else
-	clock_gettime(id, &t);
+	clock_gettime(id, t);
 #endif
-	return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static msec to_ms(const struct timespec *t)
+{
+	return (msec)t->tv_sec * 1000 + t->tv_nsec / 1000000;
 }
 
 void loop_clock(void)
 {
-	loop_now = clock_ms(CLOCK_MONOTONIC);
+	struct timespec t;
+
+	read_clock(CLOCK_MONOTONIC, &t);
+	loop_now = to_ms(&t);
+	loop_now_us = (uint32_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 msec loop_unix_time(void)
 {
-	return clock_ms(CLOCK_REALTIME);
+	struct timespec t;
+
+	read_clock(CLOCK_REALTIME, &t);
+	return to_ms(&t);
 }
 
 void loop_limit(struct rlimit *before)
@@ -132,11 +141,12 @@ static void free_closed(void)
 	end = at;
 }
 
-/* Fills both sets, for reading and writing; returns the earliest deadline. */
-static msec collect_wants(fd_set set[2])
+/* Fills both sets, for reading and writing, and sets *due to the earliest deadline; returns all wants. */
+static unsigned collect_wants(fd_set set[2], msec *due)
 {
-	msec soonest = NEVER;
+	unsigned all = 0;
 
+	*due = NEVER;
 	FD_ZERO(&set[0]);
 	FD_ZERO(&set[1]);
 	for (struct source *s = first; s; s = s->next) {
@@ -148,14 +158,14 @@ static msec collect_wants(fd_set set[2])
 			FD_SET(s->fd, &set[0]);
 		if (wants & LOOP_WRITE)
 			FD_SET(s->fd, &set[1]);
-		if (s->due < soonest)
-			soonest = s->due;
+		all |= wants;
+		due_at(due, s->due);
 	}
-	return soonest;
+	return all;
 }
 
-/* select(2), at most until `due`; its return value. */
-static int wait_until(msec due, fd_set set[2])
+/* select(2), at most until `due`, and with LOOP_SOON for LOOP_PAUSE; its return value. */
+static int wait_until(msec due, unsigned wants, fd_set set[2])
 {
 	struct timeval t, *timeout = 0;
 	int n;
@@ -165,6 +175,10 @@ static int wait_until(msec due, fd_set set[2])
 		int ms = wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
 
 		t = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+		timeout = &t;
+	}
+	if (wants & LOOP_SOON && due > loop_now) {
+		t = (struct timeval){.tv_usec = LOOP_PAUSE};
 		timeout = &t;
 	}
 	n = select(LOOP_MAX, &set[0], &set[1], 0, timeout);
@@ -190,13 +204,14 @@ void loop_run(void)
 
 	stopped = 0;
 	while (!stopped) {
+		unsigned wants;
 		msec due;
 		int n;
 
 		free_closed();
-		due = collect_wants(set);
+		wants = collect_wants(set, &due);
 		read_wanted = set[0];
-		n = wait_until(due, set);
+		n = wait_until(due, wants, set);
 		loop_clock();
 		dispatch(LOOP_TIME, 0, 0);
 		dispatch(LOOP_TIME, 1, 0);

@@ -349,7 +349,7 @@ struct session {
 	msec kill_at;        /* HUP was sent; KILL follows at this time; or 0 */
 	msec retry_at;       /* the master is not read before, after an error */
 	msec read_at;        /* last read of the master */
-	msec coalesce_until; /* the master is not read before, which coalesces output */
+	uint32_t read_at_us; /* the same in loop_now_us */
 	uint64_t resized;    /* the ring's head when the window size last changed */
 	msec redraw_at;      /* the command is told to draw its screen anew; 0: not wanted */
 	msec redrawn_at;     /* when the command was last told to redraw */
@@ -358,6 +358,7 @@ struct session {
 	int short_reads;     /* in a row */
 	int status;          /* exit status of the command, from DRAINING on */
 	char last_input;     /* the last byte of input */
+	char plenty;         /* the last reading of the master brought much */
 	char shared; /* ptyshim's: late clients get a replay, and a client that takes nothing is dropped */
 	char takes_console; /* -c */
 	char restarts;      /* -R: clients stay when it is over */

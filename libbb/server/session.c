@@ -13,7 +13,8 @@
  * writing delays that by at most DRAIN bytes, which is more than a terminal ever buffers.
  *
  * A command that writes in small pieces costs a read each.  So after SHORT_READS short reads in quick succession the master
- * is read only once in COALESCE ms, until a client types.
+ * is read only once in a ms, until a client types, or after LOOP_PAUSE if a ms brings so much that the terminal's buffers
+ * fill up and the command waits: a pty keeps 8 KB (pty_common_install() in the kernel's drivers/tty/pty.c) and 4 KB more.
  */
 #include <errno.h>
 #include <signal.h>
@@ -23,9 +24,10 @@
 enum {
 	DRAIN = 128 * 1024,
 	SHORT_READS = 8,      /* in a row, before output is coalesced */
-	COALESCE = 1,         /* ms between reads that coalesce output */
+	QUICK = 2,            /* ms between reads in quick succession */
 	READS = 16,           /* reads of the master in a turn of the loop while nobody waits */
 	SHORT = 1024,         /* bytes: a shorter read has probably emptied the master */
+	PLENTY = 8192,        /* bytes in a ms: more may have filled the terminal's buffers */
 	KILL_AFTER = 5000,    /* ms from HUP to KILL */
 	RELEASE_AFTER = 1000, /* ms without output until an empty ring's memory is released */
 	RETRY = 100,          /* ms after an error of the master while the command runs */
@@ -95,10 +97,11 @@ static void output(struct session *s)
 		s->drain -= s->ring.head - before;
 	if (s->ring.head != before)
 		feed(s, before);
-	is_short = got > 0 && got < SHORT && loop_now <= s->read_at + 2 * COALESCE;
+	is_short = s->ring.head != before && got < SHORT && loop_now <= s->read_at + QUICK;
 	s->short_reads = is_short ? s->short_reads + 1 : 0;
-	s->coalesce_until = s->short_reads > SHORT_READS ? loop_now + COALESCE : 0;
 	s->read_at = loop_now;
+	s->read_at_us = loop_now_us;
+	s->plenty = s->ring.head - before > (s->plenty ? SHORT : PLENTY);
 	s->ring_used = !s->shared;
 	if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0))
 		end(s);
@@ -110,6 +113,13 @@ static void output(struct session *s)
 static msec release_at(const struct session *s)
 {
 	return s->ring_used && session_room(s) == s->ring.size ? s->read_at + RELEASE_AFTER : NEVER;
+}
+
+/* Whether the master is not read for a moment, so that output in small pieces is read in larger ones. */
+static int is_coalescing(const struct session *s)
+{
+	return s->short_reads > SHORT_READS && s->state == SESSION_RUNNING &&
+	       (s->plenty ? loop_now_us - s->read_at_us < LOOP_PAUSE : loop_now <= s->read_at);
 }
 
 static unsigned want(struct source *src, msec *due)
@@ -133,8 +143,10 @@ static unsigned want(struct source *src, msec *due)
 	}
 	if (!session_room(s))
 		return wants;
-	if (s->coalesce_until > loop_now && s->state == SESSION_RUNNING) {
-		due_at(due, s->coalesce_until);
+	if (is_coalescing(s)) {
+		if (s->plenty)
+			return wants | LOOP_SOON;
+		due_at(due, s->read_at + 1);
 		return wants;
 	}
 	/* an empty master never becomes readable, and is only found empty by reading it */
@@ -156,7 +168,7 @@ static void abandon(struct session *s)
 static void ready(struct source *src, unsigned what)
 {
 	struct session *s = of(src);
-	int timed = what & LOOP_TIME && (s->state == SESSION_DRAINING || s->coalesce_until);
+	int timed = what & LOOP_TIME && s->state == SESSION_DRAINING;
 
 	if (what & LOOP_WRITE)
 		io_flush(src->fd, &s->input);
@@ -215,7 +227,7 @@ struct failure session_begin(struct session *s, int *report)
 		return f;
 	}
 	s->state = jail_joins() ? SESSION_OPENING : SESSION_RUNNING;
-	s->drain = s->kill_at = s->retry_at = s->coalesce_until = s->killed = 0;
+	s->drain = s->kill_at = s->retry_at = s->short_reads = s->killed = 0;
 	s->pty.src = (struct source){.fd = s->pty.src.fd, .want = want, .ready = ready};
 	loop_add(&s->pty.src);
 	return f;

@@ -62,7 +62,7 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 
 	s->in_bytes += n;
 	/* output from here on answers the input, and is not coalesced */
-	s->short_reads = s->coalesce_until = 0;
+	s->short_reads = 0;
 	s->last_input = n ? data[n - 1] : s->last_input;
 	if (s->state >= SESSION_DRAINING)
 		return;
