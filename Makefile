@@ -60,9 +60,11 @@ WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-sty
 	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla
 CFLAGS = -Oz -flto -flto-partition=one -fno-pie -fomit-frame-pointer -fmerge-all-constants \
 	-fno-jump-tables -fno-inline-functions-called-once \
-	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector
-LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro \
-	-Wl,-z,common-page-size=64,--sort-section=name,-T,scripts/drop.ld
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-stack-protector $(COMPILE_OPTIONS)
+LDFLAGS = -static -no-pie -Wl,--build-id=none,-z,noseparate-code,-z,norelro,-z,common-page-size=64 $(LINK_OPTIONS)
+# what this compiler and this linker take of scripts/options
+COMPILE_OPTIONS := $(shell scripts/options compile $(CC))
+LINK_OPTIONS := $(shell scripts/options link $(CC))
 # The full path of Debian's archive, because -L/usr/lib/TRIPLET would also find glibc's libraries.
 BEARSSL = $(shell $(CC) -print-file-name=libbearssl.a 2>/dev/null)
 LIBS = $(wildcard $(BEARSSL))
@@ -86,7 +88,7 @@ $(BIN): $(O)/ptybox.unstripped
 	@$(STRIP) $(STRIPFLAGS) -o $@ $<
 	@echo "  $@: $$(wc -c < $@) bytes"
 
-$(O)/ptybox.unstripped: $(OBJ) scripts/drop.ld $(LIBS)
+$(O)/ptybox.unstripped: $(OBJ) scripts/ptybox.ld $(LIBS)
 	@echo "  LINK $@"
 	@$(CC) $(BASE) $(WARN) $(CFLAGS) $(OBJ) -o $@ -Wl,--gc-sections $(LDFLAGS) $(LIBS)
 

@@ -15,10 +15,7 @@ arch() {
 	arm64) triplet=aarch64-linux-gnu musl=aarch64-linux-musl runner=qemu-aarch64-static ;;
 	armhf) triplet=arm-linux-gnueabihf musl=arm-linux-musleabihf runner=qemu-arm-static ;;
 	armel) triplet=arm-linux-gnueabi musl=arm-linux-musleabi runner=qemu-arm-static ;;
-	mipsel) # a static program needs no table of addresses for its own functions
-		triplet=mipsel-linux-gnu musl=mipsel-linux-musl runner=qemu-mipsel-static
-		flags='-mno-shared -mplt'
-		;;
+	mipsel) triplet=mipsel-linux-gnu musl=mipsel-linux-musl runner=qemu-mipsel-static ;;
 	mips64el) triplet=mips64el-linux-gnuabi64 musl=mips64el-linux-musl runner=qemu-mips64el-static ;;
 	ppc64el) # musl's long double is a double there
 		triplet=powerpc64le-linux-gnu musl=powerpc64le-linux-musl runner=qemu-ppc64le-static
