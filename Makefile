@@ -76,9 +76,9 @@ PEERS = $(patsubst scripts/tests/peers/%.c,$(O)/peers/%,$(wildcard scripts/tests
 	$(patsubst scripts/tests/peers-go/%.go,$(O)/peers/%,$(wildcard scripts/tests/peers-go/*.go)) \
 	$(patsubst scripts/tests/peers-musl/%.c,$(O)/peers/%,$(wildcard scripts/tests/peers-musl/*.c))
 TESTED = PTYBOX="$(abspath $(BIN))" PTYBOX_UNIT="$(abspath $(O)/full/ptybox)" PEERS="$(abspath $(O)/peers)" \
-	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/defconfig)"
-# "yes" when nothing is overridden: docs/building.md's table has the size of that build
-STANDARD = $(if $(filter-out file,$(foreach v,CC CFLAGS LDFLAGS STRIPFLAGS CONFIG O,$(origin $v))),,yes)
+	CONFIG_H="$(abspath $(O)/applets.h)" SIZE_OF="$(if $(STANDARD),$(shell dpkg --print-architecture)/$(notdir $(CONFIG)))"
+# "yes" when no tool or flag is overridden: docs/building.md's table has the size of that build
+STANDARD = $(if $(filter-out file,$(foreach v,CC CFLAGS LDFLAGS STRIPFLAGS,$(origin $v))),,yes)
 APPLETS = $$(sed -n 's/^.APPLET(\([^,]*\),.*/\1/p' $(O)/applets.h)
 FLAGS = $(CC) $(BASE) $(WARN) $(CFLAGS) $(LDFLAGS) $(LIBS) $(CONFIG) $(SRC)
 
