@@ -194,17 +194,31 @@ static void mix_hash(unsigned char h[HASH], const void *data, size_t n)
 	explicit_bzero(&c, sizeof c);
 }
 
-/* Noise's HKDF with two outputs: the next chaining key, and other. */
+/* HMAC-SHA256 of two pieces of data, either of which may be empty; out may be one of them, or the key. */
+static void hmac(unsigned char out[HASH], const unsigned char key[HASH], const void *data, size_t n,
+	const void *more, size_t more_size)
+{
+	br_hmac_key_context k;
+	br_hmac_context c;
+
+	br_hmac_key_init(&k, &br_sha256_vtable, key, HASH);
+	br_hmac_init(&c, &k, 0);
+	br_hmac_update(&c, data, n);
+	br_hmac_update(&c, more, more_size);
+	br_hmac_out(&c, out);
+	explicit_bzero(&k, sizeof k);
+	explicit_bzero(&c, sizeof c);
+}
+
+/* Noise's HKDF with two outputs (revision 34, section 4.3): the next chaining key, and other. */
 static void mix_key(unsigned char ck[HASH], const void *data, size_t n, unsigned char other[HASH])
 {
-	br_hkdf_context c;
+	unsigned char key[HASH];
 
-	br_hkdf_init(&c, &br_sha256_vtable, ck, HASH);
-	br_hkdf_inject(&c, data, n);
-	br_hkdf_flip(&c);
-	br_hkdf_produce(&c, "", 0, ck, HASH);
-	br_hkdf_produce(&c, "", 0, other, HASH);
-	explicit_bzero(&c, sizeof c);
+	hmac(key, ck, data, n, "", 0);
+	hmac(ck, key, "\1", 1, "", 0);
+	hmac(other, key, ck, HASH, "\2", 1);
+	explicit_bzero(key, sizeof key);
 }
 
 /* The token e.  In a pattern with a psk the public key is mixed into both h and ck. */
