@@ -93,7 +93,7 @@ static void from_hosts(const char *host)
 		int numeric = next_word() && !net_numeric(&n, file.word, 0);
 
 		while (next_word())
-			if (numeric && !strcasecmp(file.word, host))
+			if (numeric && !strncasecmp(file.word, host, sizeof file.word))
 				dns_add(&found, &n);
 	}
 }

@@ -71,7 +71,7 @@ static int is_own_session(const char *words)
 
 	while (own && (words = strchr(words, ' ')))
 		if (!strncmp(++words, "session=", 8)) {
-			size_t n = strcspn(words + 8, " ");
+			size_t n = strchrnul(words + 8, ' ') - (words + 8);
 
 			return n && n == strlen(own) && !memcmp(words + 8, own, n);
 		}
