@@ -282,7 +282,7 @@ int ptyattach_main(char **argv, const char *options)
 	open_input();
 	display_open();
 	greet();
-	signal(SIGCHLD, SIG_IGN); /* sock_resolve() */
+	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_IGN}, 0); /* sock_resolve() */
 	term_guard();
 	sig_open_all();
 	sig_listen(on_signal);
