@@ -10,12 +10,13 @@
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
  * usage [OPTIONS] [ADDR]
- * options r:f:k:L:e:oRq:
+ * options r:f:k:L:e:y:oRq:
  * option -r ADDR  instead of ADDR: a server that knows only raw mode
  * option[FRAMED] -f ADDR  instead of ADDR: a framed server (the default)
  * option[KEYED] -k FILE  the shared key
  * option[CALLOUT] -L ADDR  instead of ADDR: wait there for a server that calls out (-x)
  * option -e CHAR  detach key: ^A, ^], a character, or none (^\); twice sends it
+ * option[SYSRQ] -y KEYS  send these SysRq keys, one after the other, and leave
  * option -o  only watch
  * option -R  connect again when the link is lost, and until it works
  * option -q SECS  leave SECS after standard input ended
@@ -213,6 +214,20 @@ static void greet(void)
 			.hint = hint});
 }
 
+/* -y: the words' sense is checked before anything is sent. */
+static void check_keys(void)
+{
+	const char *key = uplink.remote.keys;
+
+	while (frame_is_sysrq(*(const unsigned char *)key))
+		key++;
+	if (*key || key == uplink.remote.keys)
+		die(1, "-y ", uplink.remote.keys, ": not SysRq keys (letters and digits)");
+	if (!uplink.framed || uplink.remote.watch)
+		die(1, "-y: neither with -r nor with -o");
+	uplink.remote.sure = 1;
+}
+
 /* In raw mode the server does not say which session it is (remote.c): then the same words mean the same one. */
 static void refuse_own_session(void)
 {
@@ -251,6 +266,9 @@ int ptyattach_main(char **argv, const char *options)
 				die(1, "-e ", o.value,
 					": not a detach key (^A, ^], a character, or none)");
 			break;
+		case 'y':
+			uplink.remote.keys = o.value;
+			break;
 		case 'o':
 			uplink.remote.watch = 1;
 			break;
@@ -273,13 +291,16 @@ int ptyattach_main(char **argv, const char *options)
 		die(1, where, ": only a server is given its connections");
 	if (uplink.keyed && (!uplink.framed || uplink.addr.kind == ADDR_UNIX))
 		die(1, "-k: ", where, ": only framed TCP is keyed");
+	if (CFG_SYSRQ && uplink.remote.keys)
+		check_keys();
 	refuse_own_session();
 	io_close_from(3);
 	loop_limit(&files);
 	if (CFG_KEYED && uplink.keyed)
 		handshake_start(0);
 	detach_key_set(key);
-	open_input();
+	if (!CFG_SYSRQ || !uplink.remote.keys)
+		open_input();
 	display_open();
 	greet();
 	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_IGN}, 0); /* sock_resolve() */
@@ -293,7 +314,8 @@ int ptyattach_main(char **argv, const char *options)
 	if (uplink.reconnects) /* so that what is typed without a connection is dropped, not kept by the terminal */
 		link_make_raw();
 	loop_add(&supervisor);
-	loop_add(&user);
+	if (!CFG_SYSRQ || !uplink.remote.keys)
+		loop_add(&user);
 	loop_run();
 	return 0;
 }

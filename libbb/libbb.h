@@ -699,7 +699,9 @@ enum frame_type {
 	FRAME_PING = 105,     /* token; answered with the same */
 	FRAME_WATCH = 106,    /* client */
 	FRAME_REPLAYED = 107, /* server: end of the replay */
+	FRAME_SYSRQ = 108,    /* client: a key, its ASCII code */
 	FRAME_CLOSING = 109,  /* server: behind a NOTICE; 0: it may pass, 1: it is for good */
+	FRAME_WAIT = 110,     /* client: nothing is to begin yet */
 	FRAME_ENV = 200,      /* client: NAME=VALUE */
 	FRAME_NOTICE = 201,   /* server: a line for the person */
 	FRAME_WELCOME = 202,  /* server: ptybox/1 */
@@ -726,6 +728,13 @@ int frame_starts(const unsigned char *data, size_t n);
 /* Whether n > 0 bytes begin with an HTTP method and a space (RFC 9110; RFC 9113, 3.4), or as a TLS record (RFC 8446,
  * 5.1): 1, -1 no, 0 too few bytes to say. */
 int frame_foreign(const unsigned char *data, size_t n);
+
+/* Whether this is the ASCII code of a SysRq key: a digit or a letter (sysrq_key_table in the kernel's
+ * drivers/tty/sysrq.c; capitals since Linux 5.10). */
+static inline int frame_is_sysrq(unsigned key)
+{
+	return key - '0' < 10 || (key < 128 && (key | 32) - 'a' < 26);
+}
 
 /* ==== wire.c: one connection's bytes in raw, framed or keyed mode ==== */
 

@@ -56,7 +56,11 @@ struct remote {
 	enum remote_mode mode;
 	int status; /* the command's, once EXIT was received; else -1 */
 	char watch; /* -o: WATCH is sent once WELCOME was received, and no input ever */
-	char sure; /* -L: the other end is a ptybox, which says WELCOME; anything else is not shown and gets no input */
+	const char *
+		keys; /* -y: the SysRq keys that the server has not done yet, up to a NUL; else 0 */
+	char key_sent; /* the first of them was sent on some connection, and PING behind it */
+	char key_final; /* so was the last, which may end the server or its machine: no answer is needed */
+	char sure; /* -L, -y: the other end is a ptybox, which says WELCOME; anything else is not shown and gets no input */
 	char answered; /* anything was received */
 	char noticed;  /* a NOTICE was received, and no output behind it */
 	char closing;  /* the server has said that it closes: a reset behind that is no other end */
@@ -82,7 +86,8 @@ struct remote {
 	size_t notice_len;
 };
 
-/* Begins with a new connection, and queues HELLO if it is framed; only r->watch and r->sure stay as they are.  n moves in
+/* Begins with a new connection, and queues HELLO if it is framed; only r->watch, r->sure, r->keys and r->key_sent stay as
+ * they are.  n moves in
  * (wire_key()), or is 0 for a connection that is not keyed.  fd stays the caller's to close. */
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n);
 /* Queues the window size; when the queue is half full, only size_due is set.  Nothing in raw mode, or with -o. */

@@ -143,6 +143,8 @@ static void try_again(const char *reason)
 /* Whether there is another connection after this one: with -R, and until the first that is a session's with -L. */
 static int goes_on(void)
 {
+	if (CFG_SYSRQ && uplink.remote.key_sent) /* no key is sent twice */
+		return 0;
 	return uplink.reconnects || (uplink.waits && !uplink.remote.served);
 }
 
@@ -169,6 +171,10 @@ static void greet_again(void)
 /* The connection ended before the session did: connects again with -R, else leaves. */
 static void lost(const char *reason)
 {
+	if (CFG_SYSRQ && uplink.remote.key_final) {
+		leaving(0, "connection lost", reason);
+		return;
+	}
 	if (!goes_on()) {
 		leaving(LOST, "connection lost", reason);
 		return;
@@ -248,7 +254,9 @@ static void input(void)
 			": this terminal is that session (unset PTYBOX_SESSION if not)");
 	if (r->served)
 		in_session();
-	if (r->status >= 0)
+	if (CFG_SYSRQ && r->keys && !*r->keys)
+		leaving(0, 0, 0);
+	else if (r->status >= 0)
 		exited(r->status);
 	else if (n < 0 && errno && !r->closing) {
 		const char *why = msg_errno();

@@ -16,10 +16,13 @@
 #include "attach.h"
 
 enum {
-	DETECT = 10000,                /* ms */
-	SETTLE = 1000,                 /* ms: input waits so long for a server that says nothing */
-	PING_AFTER = 15000,            /* ms of silence */
-	LOST_AFTER = 45000,            /* ms of silence */
+	DETECT = 10000,     /* ms */
+	SETTLE = 1000,      /* ms: input waits so long for a server that says nothing */
+	PING_AFTER = 15000, /* ms of silence */
+	LOST_AFTER = 45000, /* ms of silence */
+	KEY_WAIT = 10000,   /* ms for an answer that may never come */
+	NO_SESSION = 4,     /* WAIT: the server starts none, and sends no output, for 10 s */
+	ASKED = 256, /* PING before the first key: its answer says that this client is not refused */
 	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet */
 	PLAIN_PART = 1024, /* bytes: uWSGI reads 4096 at a time and closes at a payload over 4092 */
 	PLAIN_PAUSE = 60,  /* ms: uWSGI drops the second of two packets that it reads at once */
@@ -43,11 +46,13 @@ void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 	r->status = -1;
 	if (framed)
 		wire_frame(&r->wire, FRAME_HELLO, 1, 0);
+	if (CFG_SYSRQ && r->keys)
+		wire_frame(&r->wire, FRAME_WAIT, NO_SESSION, 0);
 }
 
 void remote_size(struct remote *r, const struct winsize *size)
 {
-	if (r->mode == REMOTE_RAW || r->watch)
+	if (r->mode == REMOTE_RAW || r->watch || (CFG_SYSRQ && r->keys))
 		return;
 	r->size_due = queue_room(&r->wire.out) < QUEUE_SIZE / 2;
 	if (r->size_due)
@@ -64,18 +69,51 @@ static int env_wanted(const char *s)
 	       !strncmp(s, "COLORTERM=", 10) || !strncmp(s, "PTYBOX_SESSION=", 15);
 }
 
+/* Returns the value behind this key, which includes its "=", in WELCOME, up to a blank or the end; or 0. */
+static const char *welcome_value(const char *words, const char *key)
+{
+	size_t n = strlen(key);
+
+	while ((words = strchr(words, ' ')))
+		if (!strncmp(++words, key, n))
+			return words + n;
+	return 0;
+}
+
 /* Whether WELCOME names the session that this process runs in: there the command's environment has the same id. */
 static int is_own_session(const char *words)
 {
-	const char *own = getenv("PTYBOX_SESSION");
+	const char *own = getenv("PTYBOX_SESSION"), *id = welcome_value(words, "session=");
+	size_t n = id ? strchrnul(id, ' ') - id : 0;
 
-	while (own && (words = strchr(words, ' ')))
-		if (!strncmp(++words, "session=", 8)) {
-			size_t n = strchrnul(words + 8, ' ') - (words + 8);
+	return own && n && n == strlen(own) && !memcmp(id, own, n);
+}
 
-			return n && n == strlen(own) && !memcmp(words + 8, own, n);
-		}
-	return 0;
+/* ---- SysRq keys (-y) ----
+ *
+ *	WELCOME, sysrq=1 -> PING -> PONG -> key, PING -> PONG -> the next key ... -> no key is left
+ *
+ * PING has the key as its token, which no other PING of this program has.  Key by key, so that it is known which one the
+ * server has done when the connection ends. */
+
+static void send_key(struct remote *r)
+{
+	unsigned key = *(const unsigned char *)r->keys;
+
+	r->key_sent = 1;
+	r->key_final = !r->keys[1] && strchr("bcio", key);
+	r->pinged = loop_now;
+	wire_frame(&r->wire, FRAME_SYSRQ, key, 0);
+	wire_frame(&r->wire, FRAME_PING, key, 0);
+}
+
+static void key_answered(struct remote *r, unsigned token)
+{
+	if (token != (r->key_sent ? *(const unsigned char *)r->keys : ASKED))
+		return;
+	r->keys += r->key_sent;
+	if (*r->keys)
+		send_key(r);
 }
 
 static void welcomed(struct remote *r)
@@ -83,6 +121,12 @@ static void welcomed(struct remote *r)
 	extern char **environ;
 
 	r->welcomed = 1;
+	if (CFG_SYSRQ && r->keys) {
+		if (!welcome_value(r->notice, "sysrq=1"))
+			die(LOST, "the server takes no SysRq keys (-Q)");
+		wire_frame(&r->wire, FRAME_PING, ASKED, 0);
+		return;
+	}
 	r->own = is_own_session(r->notice);
 	if (r->own)
 		return;
@@ -127,9 +171,17 @@ static void noticed(struct remote *r)
 		display_line(r->notice, 0);
 }
 
+/* Whether the frame is of no interest to who sends SysRq keys: output, sizes, the session's end. */
+static int is_of_session(const struct frame *f)
+{
+	return f->type <= FRAME_REPLAYED && f->type != FRAME_PING;
+}
+
 /* -1 when the frame violates the protocol.  A status over 255 does: cut down to a byte it might be 0. */
 static int handle(struct remote *r, const struct frame *f)
 {
+	if (CFG_SYSRQ && r->keys && is_of_session(f))
+		return 0;
 	switch (f->type) {
 	case FRAME_DATA:
 		remote_tell(r);
@@ -161,6 +213,8 @@ static int handle(struct remote *r, const struct frame *f)
 		break;
 	default:
 		remote_tell(r);
+		if (CFG_SYSRQ && r->keys && f->type == FRAME_PING)
+			key_answered(r, f->size);
 	}
 	return 0;
 }
@@ -389,7 +443,9 @@ msec remote_due(const struct remote *r)
 		return greeted_at(r);
 	if (r->mode == REMOTE_DETECTING)
 		return r->answered || r->sure ? r->began + DETECT : NEVER;
-	return r->mode == REMOTE_EXTENDED ? r->pinged + PING_AFTER : NEVER;
+	if (r->mode != REMOTE_EXTENDED)
+		return NEVER;
+	return r->pinged + (CFG_SYSRQ && r->key_final ? KEY_WAIT : PING_AFTER);
 }
 
 /* After PING_AFTER ms of silence PING is sent, and sent again; after LOST_AFTER ms the connection is lost.  A server
@@ -402,6 +458,8 @@ int remote_timer(struct remote *r)
 	if (late < 0)
 		return 0;
 	if (r->first_known && remote_is_stranger(r))
+		return -1;
+	if (CFG_SYSRQ && r->key_final)
 		return -1;
 	if (!r->first_known)
 		return release_first(r);

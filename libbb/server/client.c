@@ -88,7 +88,7 @@ static void after_input(struct client *c)
 {
 	if (c->refusal) {
 		if (is_settled(c))
-			client_dismiss(c, c->refusal, CLIENT_AGAIN);
+			client_dismiss(c, c->refusal, c->for_good ? CLIENT_FOR_GOOD : CLIENT_AGAIN);
 		return;
 	}
 	if (c->phase == CLIENT_DETECTING && is_settled(c))

@@ -192,12 +192,33 @@ static void handle_hello(struct client *c)
 		text_str(&t, " session=");
 		text_str(&t, c->session->id);
 	}
+	if (CFG_SYSRQ && sysrq_is_open())
+		text_str(&t, " sysrq=1");
 	c->mode = CLIENT_EXTENDED;
 	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, t.at - welcome, welcome);
 	if (!c->session)
 		return;
 	client_send_size(c);
 	c->replay_due = c->session->shared;
+}
+
+/* Has the client told why it is closed; nothing more of its input counts. */
+static void refuse(struct client *c, const char *why)
+{
+	c->refusal = why;
+	c->for_good = 1;
+}
+
+/* A ptyrouter's command does not start while the client sends keys, which -y of ptyattach does instead of using a session. */
+static void handle_sysrq(struct client *c, unsigned key)
+{
+	const char *why = c->watch  ? "a watcher sends no SysRq keys" :
+			  CFG_SYSRQ ? sysrq_send(key, c->name) :
+				      sysrq_none;
+
+	c->first_at = loop_now;
+	if (why)
+		refuse(c, why);
 }
 
 static void handle_extended(struct client *c, const struct frame *f)
@@ -209,6 +230,10 @@ static void handle_extended(struct client *c, const struct frame *f)
 		break;
 	case FRAME_PING:
 		c->failed |= wire_frame(&c->wire, FRAME_PING, f->size, 0);
+		break;
+	case FRAME_SYSRQ:
+		if (c->session)
+			handle_sysrq(c, f->size);
 		break;
 	case FRAME_WATCH:
 		client_input_ended(c); /* what was held came before it, and is typed */
@@ -282,7 +307,8 @@ static int handle_frames(struct client *c, const unsigned char *data, size_t n)
 	uint64_t sent[2] = {0};
 	int got;
 
-	while ((got = frame_next(&c->wire.decoder, &data, &n)) == FRAME_GOT && !c->failed)
+	while ((got = frame_next(&c->wire.decoder, &data, &n)) == FRAME_GOT && !c->failed &&
+		!c->for_good)
 		handle(c, &c->wire.decoder, sent);
 	resize(c);
 	return got == FRAME_BAD || c->failed ? -1 : 0;

@@ -6,7 +6,7 @@
  * caller's terminal.  server_ready() lets the caller's shell go on.
  *
  * group server
- * options r:f:x:k:a:m:n:s:i:l:S:Fp:u:H:N:t:C:v
+ * options r:f:x:k:a:m:n:s:i:Ql:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable; then no bare ADDR)
  * option[CALLOUT] -x ADDR  call out: connect to ADDR, again and again, and serve who answers
@@ -17,6 +17,7 @@
  * option -n MAX  clients (ptyrouter: sessions) at once; one more is told so and closed
  * option -s ROWSxCOLS  first window size (24x80)
  * option -i SECS  close a client that has typed nothing for SECS
+ * option[SYSRQ] -Q  clients may send SysRq keys (ptyattach -y); needs root
  * option[RECORD] -l FILE  append the output to FILE (USR1 reopens it), asciicast with times if it ends in .cast;
  *   in ptyrouter with %p, the session's pid, and maybe %t, its start
  * option[STATS] -S ADDR  statistics: whoever connects gets one JSON object
@@ -45,6 +46,7 @@
 enum { START_FILES = 4 + 1 + SESSION_FILES + LISTENER_FILES };
 
 static const char *pid_file;
+static char takes_sysrq; /* -Q */
 static void (*on_end)(void);
 static void (*on_reaped)(pid_t, int);
 static void (*on_other)(int);
@@ -103,6 +105,9 @@ int server_option(const struct opt *o, int letter)
 		break;
 	case 'i':
 		client_rules.idle = (msec)opt_num(o, 1, 100000000) * 1000;
+		break;
+	case 'Q':
+		takes_sysrq = CFG_SYSRQ;
 		break;
 	case 'l':
 		if (CFG_RECORD)
@@ -188,6 +193,8 @@ void server_listen(struct opt *o, struct client *(*accepted)(int, const char *, 
 	daemon_home();
 	inherit_close_others();
 	loop_limit(&server.command.files);
+	if (CFG_SYSRQ && takes_sysrq)
+		sysrq_open(client_rules.verbose);
 	if (CFG_KEYED && server.keyed)
 		handshake_start(client_rules.verbose);
 	if (CFG_JAIL)

@@ -401,6 +401,20 @@ void console_keep(struct pty *p);
 /* Starts output that a client has stopped (^S, tcflow(3)), so that nobody waits who writes to the console. */
 void console_start(const struct pty *p);
 
+/* ==== sysrq.c: SysRq keys from clients ==== */
+
+/* -Q, once inherited descriptors are closed: opens /proc/sysrq-trigger and /dev/kmsg, or dies.  reports: says with a message
+ * of the server's who sent which key. */
+void sysrq_open(int reports);
+/* Why no key is taken, when that was not done. */
+extern const char sysrq_none[];
+/* Whether that was done: WELCOME says so. */
+int sysrq_is_open(void);
+/* Has the kernel do what a key stands for, after a record of it in the kernel's log: 0; or why not, in words that are
+ * valid until the next call of msg_errno().  Blocks as long as the kernel does (then loop_now is set anew), and for some
+ * keys does not return. */
+const char *sysrq_send(unsigned key, const char *who);
+
 /* ==== client_output.c: what is sent to a client ==== */
 
 /* Connections to one address since the start. */
@@ -441,6 +455,7 @@ struct client {
 	char resized;      /* the packets that are being read had sizes */
 	char size_pending; /* the window size is to be sent when the queue has room */
 	char replay_due;   /* REPLAYED is to be sent at replay_end */
+	char for_good;     /* it is refused, and there is no use in connecting again */
 	char failed;       /* to be dropped: out of memory, or its queue overflowed */
 	unsigned char first_len,
 		first[FRAME_FIRST]; /* CLIENT_NEW: bytes held until they decide the mode */
