@@ -165,8 +165,10 @@ static void begin(void)
 
 	if (f.err)
 		command_die(&server.command, &f);
-	if (CFG_CONSOLE && session.takes_console)
+	if (CFG_CONSOLE && session.takes_console) {
+		pstore_show(&session);
 		kmsg_open(&session);
+	}
 }
 
 /* With "-" as ADDR the command starts when its client is accepted. */

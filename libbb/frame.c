@@ -104,3 +104,8 @@ int frame_starts(const unsigned char *data, size_t n)
 		return 0;
 	return data[3] >= FRAME_ROWS && data[3] <= FRAME_HELLO ? 1 : -1;
 }
+
+int frame_is_sysrq(unsigned key)
+{
+	return key - '0' < 10 || (key < 128 && (key | 32) - 'a' < 26);
+}

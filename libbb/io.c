@@ -252,7 +252,7 @@ void io_fill_012(void)
 	close(fd);
 }
 
-int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of)
+int io_names(const char *dir, int (*each)(int fd, const char *name, void *of), void *of)
 {
 	struct entry { /* getdents64(2) */
 		uint64_t inode, offset;
@@ -269,17 +269,34 @@ int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of)
 	while (!found && (n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
 		for (ssize_t at = 0; !found && at < n;) {
 			const struct entry *e = (const struct entry *)(buf + at);
-			const char *c = e->name;
-			unsigned number = 0;
 
-			while (*c >= '0' && *c <= '9')
-				number = number * 10 + (*c++ - '0');
-			if (!*c && (int)number != fd)
-				found = each(number, of);
+			found = each(fd, e->name, of);
 			at += e->size;
 		}
 	close(fd);
 	return found;
+}
+
+struct numbers {
+	int (*each)(unsigned n, void *of);
+	void *of;
+};
+
+static int number_named(int fd, const char *name, void *of)
+{
+	const struct numbers *numbers = of;
+	unsigned number = 0;
+
+	while (*name >= '0' && *name <= '9')
+		number = number * 10 + (*name++ - '0');
+	return !*name && (int)number != fd && numbers->each(number, numbers->of);
+}
+
+int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of)
+{
+	struct numbers numbers = {each, of};
+
+	return io_names(dir, number_named, &numbers);
 }
 
 static int close_one(unsigned fd, void *first)

@@ -59,6 +59,9 @@ void text_json(struct text *t, const char *s, size_t n);
 /* The length of the character at s, which has n bytes (UTF-8, RFC 3629); 0 when it is a control character (C0, DEL, C1)
  * or no UTF-8, and so must not be written to a terminal. */
 size_t text_char(const char *s, size_t n);
+/* Appends the first character of n > 0 bytes, or a blank for a byte that text_char() refuses; returns how many bytes that
+ * was. */
+size_t text_shown(struct text *t, const char *s, size_t n);
 /* Removes from n bytes in place whatever text_char() refuses; returns how many are left. */
 size_t text_clean(char *s, size_t n);
 
@@ -171,6 +174,9 @@ void io_null(int fd);
 /* Opens those of 0-2 that are closed (for PID 1 they may be), as io_null() does: else a socket might become standard
  * error. */
 void io_fill_012(void);
+/* Calls each(fd, name, of) for every entry of a directory, whose descriptor is fd, until it returns 1: whether it did, or -1
+ * and errno when the directory cannot be opened. */
+int io_names(const char *dir, int (*each)(int fd, const char *name, void *of), void *of);
 /* Calls each(n, of) for every entry of a directory that is a number (/proc, /proc/self/fd), but for the directory's own
  * descriptor, until it returns 1: whether it did, or -1 and errno when the directory cannot be opened. */
 int io_numbers(const char *dir, int (*each)(unsigned n, void *of), void *of);
@@ -731,10 +737,7 @@ int frame_foreign(const unsigned char *data, size_t n);
 
 /* Whether this is the ASCII code of a SysRq key: a digit or a letter (sysrq_key_table in the kernel's
  * drivers/tty/sysrq.c; capitals since Linux 5.10). */
-static inline int frame_is_sysrq(unsigned key)
-{
-	return key - '0' < 10 || (key < 128 && (key | 32) - 'a' < 26);
-}
+int frame_is_sysrq(unsigned key);
 
 /* ==== wire.c: one connection's bytes in raw, framed or keyed mode ==== */
 

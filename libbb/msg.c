@@ -84,6 +84,17 @@ void text_json(struct text *t, const char *s, size_t n)
 	text_str(t, "\"");
 }
 
+size_t text_shown(struct text *t, const char *s, size_t n)
+{
+	size_t len = text_char(s, n);
+
+	if (!len)
+		text_str(t, " ");
+	else if (len <= (size_t)(t->end - t->at))
+		t->at = mempcpy(t->at, s, len);
+	return len ? len : 1;
+}
+
 size_t text_clean(char *s, size_t n)
 {
 	size_t left = 0;

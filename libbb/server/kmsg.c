@@ -45,17 +45,12 @@ static void put_message(struct text *t, const char *s, const char *end)
 	if (end - s > SHOWN)
 		end = s + SHOWN;
 	for (size_t len; s < end && t->at < t->end; s += len) {
-		len = text_char(s, end - s);
 		if (numbered && end - s >= 4 &&
 			(!memcmp(s, "\\x5c", 4) || !memcmp(s, "\\x09", 4))) {
 			*t->at++ = s[3] == 'c' ? '\\' : ' ';
 			len = 4;
-		} else if (!len) {
-			*t->at++ = ' ';
-			len = 1;
-		} else if (len <= (size_t)(t->end - t->at)) {
-			memcpy(t->at, s, len);
-			t->at += len;
+		} else {
+			len = text_shown(t, s, end - s);
 		}
 	}
 }
@@ -253,7 +248,8 @@ void kmsg_open(struct session *s)
 	}
 	source = (struct source){.fd = fd, .want = want, .ready = ready};
 	loop_add(&source);
-	left = s->ring.size / 4 * 3;
+	left = (long)(s->ring.size / 4 * 3) -
+	       (long)s->ring.head; /* what pstore_show() left of it */
 	while (left > 0 && read_log() > 0)
 		;
 	next_second();

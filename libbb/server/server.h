@@ -609,9 +609,14 @@ int session_put_lines(struct session *s, const char *lines, size_t n);
 /* Whether SESSION_LINES bytes of lines have room now. */
 int session_lines_fit(const struct session *s);
 
+/* ==== pstore.c: what the kernel kept when the machine went down ==== */
+
+/* Adds what is in /sys/fs/pstore to the output of this session, which is new: no more than three quarters of its ring. */
+void pstore_show(struct session *s);
+
 /* ==== kmsg.c: the kernel's log ==== */
 
-/* Adds the kernel's log, from its beginning on, to this session's output (/dev/kmsg; /proc/kmsg before Linux 3.5).
+/* Adds the kernel's log, from its beginning on, to this session's output, which is new but for pstore_show() (/dev/kmsg; /proc/kmsg before Linux 3.5).
  * Warns when there is no log. */
 void kmsg_open(struct session *s);
 
