@@ -30,7 +30,7 @@
 ##                                  for make cross-test also ARCH/CONFIG, as mipsel/tiny
 ##   EMULATED='arm64 mipsel s390x'  architectures that make test emulates, beside this machine
 ##   ARCH=amd64                make initramfs, boot: the machine, as Debian calls it
-##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs; make boot: FILES
+##   KERNEL=DIR MODULES=NAMES FILES=DIR  make initramfs: see scripts/initramfs; make boot: MODULES, FILES
 ##   PORT=4321                 make boot: the port of localhost that is forwarded to the machine
 ##   BOOT_ARCHES=amd64         make test: the architectures to boot; empty for none
 ##   PREFIX=/usr/local         with DESTDIR, where make install puts things
