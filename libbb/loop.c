@@ -7,6 +7,8 @@
  *	one turn: free closed sources --> wants and the earliest deadline --> select() --> the clock, once
  *	          --> deadlines --> writes --> reads --> reads of those that are `last` (new connections)
  *
+ * A source may do several steps in a turn, as long as nobody waits: it asks loop_others_ready() between them.
+ *
  * A closed source is only marked, and stays valid until the next turn begins: its descriptor number cannot be reused
  * within a turn, so the result of select() never applies to another descriptor.
  *

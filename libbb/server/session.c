@@ -63,7 +63,7 @@ static ssize_t read_master(struct session *s, size_t *left)
 {
 	ssize_t got = 0;
 
-	for (int i = 0; *left && i < READS; i++) {
+	for (int i = 0; *left && i < READS && (!i || !loop_others_ready(&s->pty.src)); i++) {
 		size_t n = *left < RING_SPARE ? *left :
 						RING_SPARE; /* more than a terminal has at once */
 		unsigned char *space = ring_space(&s->ring, &n);
@@ -74,7 +74,7 @@ static ssize_t read_master(struct session *s, size_t *left)
 		ring_put(&s->ring, got);
 		session_follow(s);
 		*left -= got;
-		if ((got < SHORT && s->state == SESSION_RUNNING) || loop_others_ready(&s->pty.src))
+		if (got < SHORT && s->state == SESSION_RUNNING)
 			break;
 	}
 	return got;
