@@ -260,7 +260,7 @@ void inherit_notify_ready(void);
 
 enum { RECORD_PIECE = 16384 }; /* bytes of output in a message, at most */
 
-/* What a message to the recorder begins with; output follows. */
+/* A message to the recorder begins with this header; output follows. */
 struct record_message {
 	msec at;
 	uint64_t lost; /* bytes that were dropped before it */
