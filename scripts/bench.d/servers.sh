@@ -116,8 +116,9 @@ through() {
 # once: keys of hosts and of the one user, the same sort for both, and where their servers look for them
 ssh_keys() {
 	[ ! -e "$dir/authorized_keys" ] || return 0
-	ssh_home="mount -t tmpfs -o mode=700 none /root && mkdir -m 700 /root/.ssh &&
-		cp $dir/authorized_keys /root/.ssh && mount -t tmpfs none /run && mkdir /run/sshd &&"
+	home=~root
+	ssh_home="mount -t tmpfs -o mode=700 none $home && mkdir -m 700 $home/.ssh &&
+		cp $dir/authorized_keys $home/.ssh && mount -t tmpfs none /run && mkdir /run/sshd &&"
 	(
 		umask 077
 		for key in host id; do
