@@ -317,8 +317,8 @@ void sig_default(void);
 /* Wipes the secrets of this process, in a child that is not to have them; 0: there are none. */
 extern void (*sig_forget)(void);
 /* Forks a child for a call that may block: returns 0 in the child, whose only descriptor is 0, the writing end of a pipe,
- * which has default dispositions and no secrets, and which the kernel kills when the parent ends.  Returns the reading end in the parent,
- * or -1 and errno.  The child is not waited for: SIGCHLD must be ignored. */
+ * which has default dispositions and no secrets, and which the kernel kills when the parent ends.  Returns the reading
+ * end in the parent, or -1 and errno.  The child is not waited for: SIGCHLD must be ignored. */
 int sig_fork_aside(void);
 /* The exit status of a shell for wait(2)'s status: 0-255, or 128+N after signal N. */
 int sig_status(int wait_status);
