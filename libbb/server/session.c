@@ -80,6 +80,12 @@ static ssize_t read_master(struct session *s, size_t *left)
 	return got;
 }
 
+/* Whether the recorder is still to get some of the output, and there is time for it. */
+static int is_recorded_late(const struct session *s)
+{
+	return CFG_RECORD && record_holds(&s->record);
+}
+
 /* Reads output, and writes it to every client that had received all before it. */
 static void output(struct session *s)
 {
@@ -103,7 +109,8 @@ static void output(struct session *s)
 	s->read_at_us = loop_now_us;
 	s->plenty = s->ring.head - before > (s->plenty ? SHORT : PLENTY);
 	s->ring_used = !s->shared;
-	if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0))
+	if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0) &&
+		!is_recorded_late(s))
 		end(s);
 	else if (got < 0)
 		s->retry_at = loop_now + RETRY;
