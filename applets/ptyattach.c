@@ -9,13 +9,14 @@
  *
  * applet ptyattach PTYATTACH
  * config PTYATTACH y the ptyattach applet
- * usage [OPTIONS] [ADDR]
- * options r:f:k:L:e:y:oRq:
+ * usage [OPTIONS] [ADDR] [COMMAND [ARG]...]
+ * options r:f:k:L:e:ty:oRq:
  * option -r ADDR  instead of ADDR: a server that knows only raw mode
  * option[FRAMED] -f ADDR  instead of ADDR: a framed server (the default)
  * option[KEYED] -k FILE  the shared key
  * option[CALLOUT] -L ADDR  instead of ADDR: wait there for a server that calls out (-x)
  * option -e CHAR  detach key: ^A, ^], a character, or none (^\); twice sends it
+ * option[EXEC] -t  COMMAND, run there instead of the server's (its -E), gets a terminal
  * option[SYSRQ] -y KEYS  send these SysRq keys, one after the other, and leave
  * option -o  only watch
  * option -R  connect again when the link is lost, and until it works
@@ -31,7 +32,8 @@
 
 enum {
 	STALLED = 30000, /* ms without the server taking input, after which -q waits no longer */
-	ROOM = 4096,     /* bytes read at once */
+	ROOM = 16384,    /* bytes read at once */
+	COMMAND = 65536, /* bytes of arguments, each with its NUL (protocol.md) */
 };
 
 static msec quit_after = NEVER; /* -q: ms after the end of input */
@@ -66,6 +68,8 @@ static unsigned user_want(struct source *src, msec *due)
 		return uplink.terminal && uplink.eof == EOF_NONE ? LOOP_READ : 0;
 	if (uplink.eof != EOF_NONE || queue_room(&uplink.input) < ROOM + DETACH_KEY_KEPT)
 		return 0;
+	if (CFG_EXEC && uplink.remote.command && !uplink.remote.started)
+		return 0; /* what is read would be lost with a connection that becomes none */
 	if (uplink.terminal && (uplink.reconnects || uplink.waits))
 		return LOOP_READ;
 	return uplink.state == LINK_UP && !remote_is_stranger(&uplink.remote) ? LOOP_READ : 0;
@@ -121,8 +125,11 @@ static struct source user = {.want = user_want, .ready = user_ready};
 
 static void on_signal(int sig)
 {
-	if (sig != SIGCONT && sig != SIGWINCH)
+	if (sig != SIGCONT && sig != SIGWINCH) {
+		if (link_signal(sig))
+			return;
 		leave(128 + sig, 0, 0);
+	}
 	if (sig == SIGCONT)
 		term_raw_again();
 	display_resized(); /* as well while the program stood still, and was not told */
@@ -152,6 +159,7 @@ static unsigned supervisor_want(struct source *src, msec *due)
 	(void)src;
 	if (quit_at != NEVER)
 		due_at(due, leave_at());
+	due_at(due, link_signal_due());
 	if (display_error() || is_over())
 		due_at(due, loop_now);
 	else if (may_connect())
@@ -167,6 +175,8 @@ static void supervisor_ready(struct source *src, unsigned what)
 		leave_display();
 	if (is_over())
 		leave(uplink.leave_status, uplink.leave_words, uplink.leave_reason);
+	if (loop_now >= link_signal_due())
+		leave(128 + uplink.signal, 0, 0);
 	if (quit_at != NEVER && loop_now >= leave_at()) {
 		link_announce_unsent();
 		leave(0, "detached", 0);
@@ -186,10 +196,12 @@ static struct source supervisor = {.fd = -1, .want = supervisor_want, .ready = s
 
 static void open_input(void)
 {
-	uplink.terminal = isatty(0);
-	user.fd = uplink.terminal ? nowait_open(0, O_RDONLY) : 0;
+	int terminal = isatty(0);
+
+	user.fd = terminal ? nowait_open(0, O_RDONLY) : 0;
 	if (user.fd < 0)
 		user.fd = 0;
+	uplink.terminal = terminal && (!uplink.remote.command || uplink.remote.pty);
 }
 
 /* A server that refuses says so instead: the greeting waits for the session's first sign. */
@@ -207,7 +219,7 @@ static void greet(void)
 	else
 		text_str(&t, " detaches");
 	*t.at = '\0';
-	if (uplink.terminal && isatty(1))
+	if (uplink.terminal && isatty(1) && !uplink.remote.command)
 		display_greeting(&(struct greeting){
 			.words = uplink.remote.watch ? "watching " : "attached to ",
 			.name = link_peer(),
@@ -226,6 +238,34 @@ static void check_keys(void)
 	if (!uplink.framed || uplink.remote.watch)
 		die(1, "-y: neither with -r nor with -o");
 	uplink.remote.sure = 1;
+}
+
+/* Takes COMMAND, what is left of the arguments, or dies where that makes no sense. */
+static void take_command(char **argv)
+{
+	struct remote *r = &uplink.remote;
+	size_t n = 0;
+
+	if (*argv && **argv == '-')
+		die(1, *argv, ": options go before ADDR");
+	if (*argv && !CFG_EXEC)
+		die(1, *argv, ": one ADDR is enough (see --help)");
+	if (!*argv && r->pty)
+		die(1, "-t: there is no COMMAND (see --help)");
+	if (!*argv)
+		return;
+	if (!uplink.framed || r->watch || r->keys)
+		die(1,
+			r->watch ? "-o: " :
+			r->keys  ? "-y: " :
+				   "-r: ",
+			*argv, ": not with a COMMAND");
+	for (char **arg = argv; *arg; arg++)
+		n += strlen(*arg) + 1;
+	if (n > COMMAND)
+		die(1, *argv, ": too many or too long arguments (65536 bytes at most)");
+	r->command = argv;
+	r->sure = 1;
 }
 
 /* In raw mode the server does not say which session it is (remote.c): then the same words mean the same one. */
@@ -266,6 +306,9 @@ int ptyattach_main(char **argv, const char *options)
 				die(1, "-e ", o.value,
 					": not a detach key (^A, ^], a character, or none)");
 			break;
+		case 't':
+			uplink.remote.pty = 1;
+			break;
 		case 'y':
 			uplink.remote.keys = o.value;
 			break;
@@ -282,10 +325,7 @@ int ptyattach_main(char **argv, const char *options)
 	}
 	if (!where && !(where = *o.argv++))
 		die(1, "no ADDR (see --help)");
-	if (*o.argv && **o.argv == '-')
-		die(1, *o.argv, ": options go before ADDR");
-	if (*o.argv)
-		die(1, *o.argv, ": one ADDR is enough (see --help)");
+	take_command(o.argv);
 	addr_get(&uplink.addr, where);
 	if (uplink.addr.kind != ADDR_TCP && uplink.addr.kind != ADDR_UNIX)
 		die(1, where, ": only a server is given its connections");

@@ -53,9 +53,15 @@ static int is_waiting(void)
 	return (is_handshaking() || (wait_for_client && !session.collected)) && !ending;
 }
 
+/* Whether a COMMAND runs, or is still to end. */
+static int has_commands(void)
+{
+	return CFG_EXEC && session_slot_next(session_slots);
+}
+
 static int is_finished(void)
 {
-	return session_closed(&session) && !is_waiting() && !client_alive;
+	return session_closed(&session) && !is_waiting() && !client_alive && !has_commands();
 }
 
 /* When the server exits after TERM, whatever is left to do. */
@@ -63,7 +69,8 @@ static msec exit_at(void)
 {
 	if (!ending)
 		return NEVER;
-	return session.state == SESSION_OVER ? session.ended + FLUSH : ending + GIVE_UP;
+	return session.state == SESSION_OVER && !has_commands() ? session.ended + FLUSH :
+								  ending + GIVE_UP;
 }
 
 /* With "-" as ADDR: whether the only client has left. */
@@ -87,6 +94,8 @@ static unsigned lifetime_want(struct source *src, msec *due)
 	if (is_abandoned())
 		due_at(due, loop_now);
 	due_at(due, exit_at());
+	if (CFG_EXEC)
+		due_at(due, router_sessions_due());
 	if (!session_closed(&session))
 		return 0;
 	if (session.restarts && session.state != SESSION_NEW)
@@ -127,6 +136,8 @@ static void end(void)
 {
 	client_rules.ending = 1;
 	session_hangup(&session);
+	if (CFG_EXEC)
+		router_sessions_hangup();
 	session.hung_up |= session.restarts; /* between two runs, too */
 	session.restarts = 0;
 	if (!ending)
@@ -136,6 +147,8 @@ static void end(void)
 static void lifetime_ready(struct source *src, unsigned what)
 {
 	(void)src, (void)what;
+	if (CFG_EXEC)
+		router_sessions_serve();
 	if (is_abandoned())
 		end();
 	if (session_closed(&session) && session.restarts && session.state != SESSION_NEW) {
@@ -157,6 +170,8 @@ static void reaped(pid_t pid, int status)
 		record_reaped(&session.record, pid);
 	if (pid == session.pty.pid)
 		session_exited(&session, status);
+	if (CFG_EXEC)
+		router_sessions_reaped(pid, status);
 }
 
 static void begin(void)
@@ -182,6 +197,8 @@ static struct client *accepted(int fd, const char *name, int mode)
 static void append_stats(struct text *t)
 {
 	stats_session(t, &session);
+	if (CFG_EXEC)
+		router_sessions_stats(t);
 	stats_end();
 }
 
@@ -283,6 +300,8 @@ int ptyshim_main(char **argv, const char *options)
 	if (ring_open(&session.ring, ring_size))
 		die(1, "-b: ", msg_errno());
 	session.pty.src.fd = session.pty.slave = -1;
+	if (CFG_EXEC)
+		router_sessions_init(0, 0, 0);
 	if (!CFG_SUPERVISED || !server.single_connection)
 		begin();
 	listeners_accept(1, CFG_STATS ? append_stats : 0);

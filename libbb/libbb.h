@@ -161,7 +161,7 @@ int io_pipe(int fd[2]);
 /* Whether this process can open n more descriptors (RLIMIT_NOFILE, getrlimit(2)); the system's limit (ENFILE) is not
  * checked. */
 int io_descriptors(int n);
-enum { IO_PASSED = 2 };
+enum { IO_PASSED = 3 };
 /* Sends n bytes and count descriptors (0 to IO_PASSED) through a unix socket (unix(7), SCM_RIGHTS): 0, or -1 and errno.
  * They stay open here. */
 int io_pass(int fd, const void *data, size_t n, const int *fds, int count);
@@ -707,11 +707,14 @@ enum frame_type {
 	FRAME_REPLAYED = 107, /* server: end of the replay */
 	FRAME_SYSRQ = 108,    /* client: a key, its ASCII code */
 	FRAME_CLOSING = 109,  /* server: behind a NOTICE; 0: it may pass, 1: it is for good */
-	FRAME_WAIT = 110,     /* client: nothing is to begin yet */
-	FRAME_ENV = 200,      /* client: NAME=VALUE */
-	FRAME_NOTICE = 201,   /* server: a line for the person */
-	FRAME_WELCOME = 202,  /* server: ptybox/1 */
+	FRAME_WAIT = 110,    /* client, behind HELLO: what follows behind WELCOME, FRAME_WAIT_... */
+	FRAME_ENV = 200,     /* client: NAME=VALUE */
+	FRAME_NOTICE = 201,  /* server: a line for the person */
+	FRAME_WELCOME = 202, /* server: ptybox/1 */
+	FRAME_COMMAND = 203, /* client: arguments of a COMMAND, each with a NUL */
+	FRAME_ERRORS = 203,  /* server: error output of a COMMAND without a terminal */
 };
+enum { FRAME_WAIT_COMMAND = 1, FRAME_WAIT_TERMINAL = 2, FRAME_WAIT_OTHER = 4 };
 enum { FRAME_MORE, FRAME_GOT, FRAME_BAD };
 
 /* A decoder, and the part of a frame that it returned last.  All zero: before the first frame. */

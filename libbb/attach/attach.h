@@ -14,12 +14,15 @@ enum { LOST = 255 }; /* ptyattach's exit status when there was no session, or it
 /* Adds standard output and standard error to the loop, which writes what they do not take at once; before anything
  * else here, and before the terminal is made raw. */
 void display_open(void);
-/* The errno with which writing to standard output failed; from then on all output is dropped.  0: it did not fail. */
+/* The errno with which writing to standard output failed, or to standard error what display_errors() was given; from then
+ * on all of that is dropped.  0: it did not fail. */
 int display_error(void);
 /* Writes n > 0 bytes of the session's output to standard output; keeps what it does not take.  More than QUEUE_SIZE
  * bytes kept are an error (display_error()): the caller reads nothing while display_pending(). */
 void display_show(const unsigned char *data, size_t n);
-/* How many bytes of output wait for standard output. */
+/* The same for a COMMAND's error output and standard error, where ptyattach's own lines are written as well. */
+void display_errors(const unsigned char *data, size_t n);
+/* How many bytes of output wait for either. */
 size_t display_pending(void);
 /* Writes "[words: reason]" to standard error, on a line of its own and without control characters; reason may be 0.
  * Drops it when there is no room for it. */
@@ -54,20 +57,27 @@ enum remote_mode { REMOTE_RAW, REMOTE_DETECTING, REMOTE_PLAIN, REMOTE_EXTENDED }
 struct remote {
 	struct wire wire;
 	enum remote_mode mode;
-	int status; /* the command's, once EXIT was received; else -1 */
-	char watch; /* -o: WATCH is sent once WELCOME was received, and no input ever */
+	int status;     /* the command's, once EXIT was received; else -1 */
+	char watch;     /* -o: WATCH is sent once WELCOME was received, and no input ever */
+	char **command; /* a COMMAND and its arguments, to be run there; or 0 */
+	char pty;       /* -t: it gets a terminal */
 	const char *
 		keys; /* -y: the SysRq keys that the server has not done yet, up to a NUL; else 0 */
 	char key_sent; /* the first of them was sent on some connection, and PING behind it */
 	char key_final; /* so was the last, which may end the server or its machine: no answer is needed */
-	char sure; /* -L, -y: the other end is a ptybox, which says WELCOME; anything else is not shown and gets no input */
+	char sure; /* -L, -y, COMMAND: the other end is a ptybox, which says WELCOME; anything else is not shown and gets no input */
 	char answered; /* anything was received */
 	char noticed;  /* a NOTICE was received, and no output behind it */
 	char closing;  /* the server has said that it closes: a reset behind that is no other end */
 	char served;   /* more than a refusal was received: there is a session */
 	char ends;     /* the server was told to end, and has said so */
 	char for_good; /* the server has said that it closes for good: there is no use in connecting again */
-	char own;         /* the session is the one that this process runs in */
+	char own;           /* the session is the one that this process runs in */
+	char runs;          /* WELCOME says that the server runs a COMMAND */
+	char started;       /* all of the COMMAND was sent or queued: input may follow */
+	char **argument;    /* the next one to be sent, */
+	size_t argument_at; /* from this byte on */
+	msec signal_at; /* when a PING was sent behind a signal that ends commands; 0: it was answered */
 	char welcomed;    /* all of WELCOME was received */
 	char first_known; /* the first bytes received are output, or r->foreign says what they are */
 	char size_due;    /* a window size did not fit into the queue: send it when there is room */
@@ -86,8 +96,8 @@ struct remote {
 	size_t notice_len;
 };
 
-/* Begins with a new connection, and queues HELLO if it is framed; only r->watch, r->sure, r->keys and r->key_sent stay as
- * they are.  n moves in
+/* Begins with a new connection, and queues HELLO if it is framed; only the options (watch, command, pty, keys, sure) and
+ * key_sent stay.  n moves in
  * (wire_key()), or is 0 for a connection that is not keyed.  fd stays the caller's to close. */
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n);
 /* Queues the window size; when the queue is half full, only size_due is set.  Nothing in raw mode, or with -o. */
@@ -103,6 +113,12 @@ void remote_ended(struct remote *r);
 int remote_is_stranger(const struct remote *r);
 /* Whether input may be sent now; otherwise *due is lowered to the time when it may, if that is known. */
 int remote_takes_input(const struct remote *r, msec *due);
+/* Queues as much of the COMMAND as there is room for: 0, or -1 and errno. */
+int remote_send_command(struct remote *r);
+/* Whether it is to be called once the queue is empty. */
+int remote_command_due(const struct remote *r);
+/* Sends a signal to the COMMAND that was started. */
+void remote_signal(struct remote *r, int sig);
 /* Sends one piece of q, as one packet if the server is framed: 0, or -1 and errno. */
 int remote_input(struct remote *r, struct queue *q);
 /* Tells the server that input has ended, in the modes that can: 0, or -1 and errno. */
@@ -145,6 +161,7 @@ struct link {
 	msec check_at; /* when to look whether a peer that owes acknowledgements is still there; 0: not at all */
 	msec moved_at;   /* when the server last took input, or input ended */
 	int reset_after; /* the error that follows the last byte that can be read; 0: none */
+	int signal;      /* passed on last */
 	int write_error; /* the error with which writing failed: only reading goes on; 0: none */
 	/* LINK_LEAVING: how ptyattach ends, once all output is written (display_line()) */
 	int leave_status;
@@ -159,6 +176,12 @@ void link_init(void);
 const char *link_peer(void);
 /* Queues n typed bytes, for which user_want() saw room; drops them unless the link is up, and with -o. */
 void link_type(const unsigned char *data, size_t n);
+/* Sends a signal to the COMMAND.  Returns 0 when there is none, or it has no process group of its own here (-t), or for a
+ * signal that is none of those which are passed on. */
+int link_signal(int sig);
+/* When such a signal has had enough time to reach the server, which reads none while the COMMAND does not read its
+ * input; or NEVER. */
+msec link_signal_due(void);
 /* Sends what was typed at once if the server takes input, instead of in the next turn of the loop. */
 void link_send(void);
 /* Sends the window size of standard input's terminal, else of standard output's, if the link is up. */

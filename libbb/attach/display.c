@@ -28,9 +28,11 @@ struct outlet {
 static struct outlet out, err, *lines;
 static struct modes modes; /* of standard output, if it is a terminal */
 static char is_terminal;
-static char given_back;          /* the terminal is as it was found, whatever `modes` says */
-static char at_line_start = 1;   /* what was written last ends in a newline */
-static char status;              /* the last line is one of display_status() */
+static char given_back;        /* the terminal is as it was found, whatever `modes` says */
+static char at_line_start = 1; /* what was written last ends in a newline */
+static char
+	has_errors; /* display_errors() was called: standard error has more than our own lines */
+static char status; /* the last line is one of display_status() */
 static struct greeting greeting; /* not said yet, if it has words */
 
 static ssize_t outlet_write(struct outlet *o, const unsigned char *data, size_t n)
@@ -183,12 +185,12 @@ void display_open(void)
 
 int display_error(void)
 {
-	return out.error;
+	return out.error || !has_errors ? out.error : err.error;
 }
 
 size_t display_pending(void)
 {
-	return out.queue.len;
+	return out.queue.len + (has_errors ? err.queue.len : 0);
 }
 
 void display_status_over(void)
@@ -207,6 +209,14 @@ void display_show(const unsigned char *data, size_t n)
 	at_line_start = data[n - 1] == '\n';
 	if (outlet_put(&out, data, n) && !out.error)
 		out.error = ENOBUFS;
+}
+
+void display_errors(const unsigned char *data, size_t n)
+{
+	has_errors = 1;
+	at_line_start = data[n - 1] == '\n';
+	if (outlet_put(lines, data, n) && !lines->error)
+		lines->error = ENOBUFS;
 }
 
 /* Appends "[words: reason]", clean, and cut where there is no room; reason may be 0. */

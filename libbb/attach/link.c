@@ -13,12 +13,15 @@
  * room.  Every loss of a connection that was up goes through lost(), which decides whether there is another.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include "attach.h"
 
 enum {
 	RETRY_MIN = 1000, /* ms between tries to connect: doubled after each, up to RETRY_MAX */
 	RETRY_MAX = 30000,
+	STEPS = 16,    /* records in a turn of the loop */
+	SIGNAL = 5000, /* ms until a signal must have reached the server */
 	CHECK = 30000, /* ms between looks at acknowledgements (sock_lost()), while data is sent */
 };
 
@@ -63,6 +66,26 @@ void link_window(void)
 
 	if (uplink.state == LINK_UP && (!term_size(0, &size) || !term_size(1, &size)))
 		remote_size(&uplink.remote, &size);
+}
+
+int link_signal(int sig)
+{
+	static const char passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, 0};
+	struct remote *r = &uplink.remote;
+
+	if (!CFG_EXEC || uplink.state != LINK_UP || !r->started || r->pty || !strchr(passed, sig) ||
+		(sig == SIGINT && uplink.signal == SIGINT))
+		return 0;
+	uplink.signal = sig;
+	remote_signal(r, sig);
+	return 1;
+}
+
+msec link_signal_due(void)
+{
+	int waits = CFG_EXEC && uplink.state == LINK_UP && uplink.remote.signal_at;
+
+	return waits ? uplink.remote.signal_at + SIGNAL : NEVER;
 }
 
 /* ---- states ---- */
@@ -143,9 +166,11 @@ static void try_again(const char *reason)
 /* Whether there is another connection after this one: with -R, and until the first that is a session's with -L. */
 static int goes_on(void)
 {
-	if (CFG_SYSRQ && uplink.remote.key_sent) /* no key is sent twice */
+	const struct remote *r = &uplink.remote;
+
+	if ((CFG_SYSRQ && r->key_sent) || (CFG_EXEC && r->started)) /* nothing is done twice */
 		return 0;
-	return uplink.reconnects || (uplink.waits && !uplink.remote.served);
+	return uplink.reconnects || (uplink.waits && !r->served);
 }
 
 void link_failed(const char *reason)
@@ -199,7 +224,7 @@ static void exited(int status)
 
 	text_str(&t, "exited, status ");
 	text_num(&t, status);
-	leaving(status, line, 0);
+	leaving(status, uplink.remote.command ? 0 : line, 0);
 }
 
 /* After the end of the stream without EXIT.  In raw mode that is the session's end.  In framed mode it is a loss; but
@@ -244,14 +269,21 @@ static void in_session(void)
 
 static void input(void)
 {
-	static unsigned char buf[16384] LARGE;
+	static unsigned char buf[32768] LARGE;
 	struct remote *r = &uplink.remote;
-	ssize_t n = wire_read(&r->wire, buf, sizeof buf);
-	int bad = n > 0 && remote_received(r, buf, n);
+	int steps = r->wire.keyed ? STEPS : 1, bad;
+	ssize_t n;
+
+	do {
+		n = wire_read(&r->wire, buf, sizeof buf);
+		bad = n > 0 && remote_received(r, buf, n);
+	} while (n > 0 && !bad && --steps && !display_pending());
 
 	if (r->own)
 		die(LOST, uplink.addr.text,
 			": this terminal is that session (unset PTYBOX_SESSION if not)");
+	if (r->welcomed && !r->runs)
+		die(LOST, link_peer(), ": runs no COMMAND of a client (its -E)");
 	if (r->served)
 		in_session();
 	if (CFG_SYSRQ && r->keys && !*r->keys)
@@ -277,6 +309,20 @@ static int eof_due(void)
 	return uplink.eof == EOF_SEEN && uplink.remote.mode != REMOTE_DETECTING;
 }
 
+/* Sends packets of input until the socket takes no more: 0, or -1 and errno. */
+static int send_input(struct remote *r)
+{
+	msec due = NEVER;
+	size_t before;
+
+	do {
+		before = uplink.input.len;
+		if (remote_input(r, &uplink.input))
+			return -1;
+	} while (uplink.input.len && uplink.input.len < before && remote_takes_input(r, &due));
+	return 0;
+}
+
 static void output(void)
 {
 	struct remote *r = &uplink.remote;
@@ -287,8 +333,10 @@ static void output(void)
 		uplink.check_at = loop_now + CHECK;
 	if (r->wire.out.len)
 		failed = wire_flush(&r->wire) < 0;
+	else if (remote_command_due(r))
+		failed = remote_send_command(r);
 	else if (uplink.input.len)
-		failed = remote_input(r, &uplink.input);
+		failed = send_input(r);
 	else if (eof_due()) {
 		uplink.eof = EOF_SENT;
 		failed = remote_eof(r);
@@ -342,7 +390,7 @@ static unsigned want(struct source *src, msec *due)
 		wants |= LOOP_READ;
 	if (uplink.write_error)
 		return wants;
-	if (r->wire.out.len)
+	if (r->wire.out.len || remote_command_due(r))
 		wants |= LOOP_WRITE;
 	else if ((uplink.input.len || eof_due()) && remote_takes_input(r, due))
 		wants |= LOOP_WRITE;

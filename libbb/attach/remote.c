@@ -11,25 +11,51 @@
  * behind it is up.  A server that never sends WELCOME is uWSGI's forkptyrouter, or one whose output had begun: it takes
  * packets of input and window sizes, and sends no frames.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "attach.h"
 
 enum {
-	DETECT = 10000,     /* ms */
-	SETTLE = 1000,      /* ms: input waits so long for a server that says nothing */
-	PING_AFTER = 15000, /* ms of silence */
-	LOST_AFTER = 45000, /* ms of silence */
-	KEY_WAIT = 10000,   /* ms for an answer that may never come */
-	NO_SESSION = 4,     /* WAIT: the server starts none, and sends no output, for 10 s */
+	DETECT = 10000,  /* ms */
+	SIGNAL_PING = 2, /* the token of a PING behind a signal; others have 1 */
 	ASKED = 256, /* PING before the first key: its answer says that this client is not refused */
-	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet */
+	SETTLE = 1000,                 /* ms: input waits so long for a server that says nothing */
+	PING_AFTER = 15000,            /* ms of silence */
+	LOST_AFTER = 45000,            /* ms of silence */
+	KEY_WAIT = 10000,              /* ms for an answer that may never come */
+	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet of a keyed connection, */
+	PART_UNKEYED = 16384,          /* and of others */
 	PLAIN_PART = 1024, /* bytes: uWSGI reads 4096 at a time and closes at a payload over 4092 */
 	PLAIN_PAUSE = 60,  /* ms: uWSGI drops the second of two packets that it reads at once */
 };
 
 static const unsigned char welcome[] = {
 	0, 0, 0, FRAME_WELCOME, 'p', 't', 'y', 'b', 'o', 'x', '/', '1'};
+
+/* What is to follow behind WELCOME instead of a session, FRAME_WAIT_...; or 0. */
+static unsigned awaited(const struct remote *r)
+{
+	if (CFG_SYSRQ && r->keys)
+		return FRAME_WAIT_OTHER;
+	if (CFG_EXEC && r->command)
+		return FRAME_WAIT_COMMAND | (r->pty ? FRAME_WAIT_TERMINAL : 0);
+	return 0;
+}
+
+/* HELLO and WAIT go out as one, so that they arrive as one. */
+static void hello(struct remote *r)
+{
+	unsigned char packets[2 * FRAME_HEAD];
+	struct text t = {(char *)packets + FRAME_HEAD, 0};
+
+	frame_head(packets, FRAME_HELLO, 1);
+	if (awaited(r)) {
+		frame_head(packets + FRAME_HEAD, FRAME_WAIT, awaited(r));
+		t.at += FRAME_HEAD;
+	}
+	wire_text(&r->wire, &t, (char *)packets);
+}
 
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 {
@@ -43,11 +69,12 @@ void remote_begin(struct remote *r, int fd, char framed, struct noise *n)
 	r->served = r->closing = r->ends = r->for_good = r->welcomed = r->own = 0;
 	r->first_known = r->first_len = 0;
 	r->foreign = 0;
+	r->runs = r->started = r->signal_at = 0;
+	r->argument = r->command;
+	r->argument_at = 0;
 	r->status = -1;
 	if (framed)
-		wire_frame(&r->wire, FRAME_HELLO, 1, 0);
-	if (CFG_SYSRQ && r->keys)
-		wire_frame(&r->wire, FRAME_WAIT, NO_SESSION, 0);
+		hello(r);
 }
 
 void remote_size(struct remote *r, const struct winsize *size)
@@ -69,24 +96,26 @@ static int env_wanted(const char *s)
 	       !strncmp(s, "COLORTERM=", 10) || !strncmp(s, "PTYBOX_SESSION=", 15);
 }
 
-/* Returns the value behind this key, which includes its "=", in WELCOME, up to a blank or the end; or 0. */
-static const char *welcome_value(const char *words, const char *key)
+/* Whether one of WELCOME's words is this key and value. */
+static int welcome_says(const char *words, const char *key, const char *value)
 {
-	size_t n = strlen(key);
+	size_t k = strlen(key), n;
 
-	while ((words = strchr(words, ' ')))
-		if (!strncmp(++words, key, n))
-			return words + n;
+	while ((words = strchr(words, ' '))) {
+		n = strcspn(++words, " ");
+		if (n == k + strlen(value) && !memcmp(words, key, k) &&
+			!memcmp(words + k, value, n - k))
+			return 1;
+	}
 	return 0;
 }
 
 /* Whether WELCOME names the session that this process runs in: there the command's environment has the same id. */
 static int is_own_session(const char *words)
 {
-	const char *own = getenv("PTYBOX_SESSION"), *id = welcome_value(words, "session=");
-	size_t n = id ? strchrnul(id, ' ') - id : 0;
+	const char *own = getenv("PTYBOX_SESSION");
 
-	return own && n && n == strlen(own) && !memcmp(id, own, n);
+	return own && *own && welcome_says(words, "session=", own);
 }
 
 /* ---- SysRq keys (-y) ----
@@ -121,21 +150,61 @@ static void welcomed(struct remote *r)
 	extern char **environ;
 
 	r->welcomed = 1;
+	r->runs = !r->command || (CFG_EXEC && welcome_says(r->notice, "exec=", "1"));
 	if (CFG_SYSRQ && r->keys) {
-		if (!welcome_value(r->notice, "sysrq=1"))
+		if (!welcome_says(r->notice, "sysrq=", "1"))
 			die(LOST, "the server takes no SysRq keys (-Q)");
 		wire_frame(&r->wire, FRAME_PING, ASKED, 0);
 		return;
 	}
-	r->own = is_own_session(r->notice);
-	if (r->own)
+	r->own = !r->command && is_own_session(r->notice);
+	if (r->own || !r->runs)
 		return;
 	if (r->watch)
 		wire_frame(&r->wire, FRAME_WATCH, 0, 0);
 	for (char **e = environ; *e; e++)
 		if (env_wanted(*e) && queue_room(&r->wire.out) > strlen(*e) + 512)
 			wire_frame(&r->wire, FRAME_ENV, strlen(*e), *e);
-	wire_frame(&r->wire, FRAME_DATA, 0, 0); /* ends the environment: the command starts */
+	if (!r->command)
+		wire_frame(
+			&r->wire, FRAME_DATA, 0, 0); /* ends the environment: the command starts */
+}
+
+int remote_command_due(const struct remote *r)
+{
+	return CFG_EXEC && r->command && r->runs && !r->started;
+}
+
+int remote_send_command(struct remote *r)
+{
+	for (; *r->argument; r->argument++, r->argument_at = 0) {
+		size_t left; /* with the NUL */
+
+		while ((left = strlen(*r->argument) + 1 - r->argument_at)) {
+			size_t n = left < PART ? left : PART;
+
+			if (queue_room(&r->wire.out) < QUEUE_SIZE / 2)
+				return 0;
+			if (wire_frame(&r->wire, FRAME_COMMAND, n, *r->argument + r->argument_at))
+				return -1;
+			r->argument_at += n;
+		}
+	}
+	r->started = 1;
+	return wire_frame(&r->wire, FRAME_DATA, 0, 0);
+}
+
+void remote_signal(struct remote *r, int sig)
+{
+	if (queue_room(&r->wire.out) < QUEUE_SIZE / 2)
+		return;
+	/* the numbers of most machines; those of MIPS differ (signal(7)) */
+	wire_frame(&r->wire, sig == SIGUSR1 ? 10 : sig == SIGUSR2 ? 12 : sig, 0, 0);
+	if (sig == SIGUSR1 || sig == SIGUSR2)
+		return;
+	wire_frame(&r->wire, FRAME_PING, SIGNAL_PING, 0);
+	if (!r->signal_at)
+		r->signal_at = loop_now;
 }
 
 /* Puts a line of text together in r->notice, cut if it does not fit; 1 when all of it was received. */
@@ -198,6 +267,17 @@ static int handle(struct remote *r, const struct frame *f)
 		remote_tell(r);
 		display_greet();
 		break;
+	case FRAME_ERRORS:
+		if (CFG_EXEC && r->command && f->len)
+			display_errors(f->part, f->len);
+		break;
+	case FRAME_PING:
+		remote_tell(r);
+		if (CFG_SYSRQ && r->keys)
+			key_answered(r, f->size);
+		else if (f->size == SIGNAL_PING)
+			r->signal_at = 0;
+		break;
 	case FRAME_NOTICE:
 		if (take_text(r, f))
 			noticed(r);
@@ -213,8 +293,6 @@ static int handle(struct remote *r, const struct frame *f)
 		break;
 	default:
 		remote_tell(r);
-		if (CFG_SYSRQ && r->keys && f->type == FRAME_PING)
-			key_answered(r, f->size);
 	}
 	return 0;
 }
@@ -347,7 +425,7 @@ static int release_first(struct remote *r)
 
 int remote_received(struct remote *r, const unsigned char *data, size_t n)
 {
-	if (!r->answered)
+	if (!r->answered && !r->command)
 		r->began = loop_now;
 	r->heard = loop_now;
 	r->answered = 1;
@@ -399,7 +477,8 @@ int remote_takes_input(const struct remote *r, msec *due)
 {
 	msec at = may_send_at(r);
 
-	if (remote_is_stranger(r) || (r->mode == REMOTE_EXTENDED && !r->welcomed))
+	if (remote_is_stranger(r) || (r->mode == REMOTE_EXTENDED && !r->welcomed) ||
+		(CFG_EXEC && r->command && !r->started))
 		return 0;
 	if (at > loop_now) {
 		due_at(due, at);
@@ -411,8 +490,9 @@ int remote_takes_input(const struct remote *r, msec *due)
 int remote_input(struct remote *r, struct queue *q)
 {
 	size_t max = r->mode == REMOTE_RAW      ? q->len :
-		     r->mode == REMOTE_EXTENDED ? PART :
-						  PLAIN_PART;
+		     r->mode != REMOTE_EXTENDED ? PLAIN_PART :
+		     r->wire.keyed              ? PART :
+						  PART_UNKEYED;
 	struct iovec v = {(void *)(uintptr_t)queue_data(q), q->len < max ? q->len : max};
 	ssize_t n = wire_output(&r->wire, r->mode != REMOTE_RAW, &v, 1);
 
@@ -437,8 +517,16 @@ void remote_not_silent(struct remote *r)
 	r->heard = r->pinged = loop_now;
 }
 
+/* A COMMAND is for a server that says WELCOME within DETECT ms. */
+static int is_awaited(const struct remote *r)
+{
+	return CFG_EXEC && r->command && !r->welcomed;
+}
+
 msec remote_due(const struct remote *r)
 {
+	if (is_awaited(r))
+		return r->began + DETECT;
 	if (r->answered && !r->first_known)
 		return greeted_at(r);
 	if (r->mode == REMOTE_DETECTING)
@@ -457,6 +545,8 @@ int remote_timer(struct remote *r)
 
 	if (late < 0)
 		return 0;
+	if (is_awaited(r))
+		return -1;
 	if (r->first_known && remote_is_stranger(r))
 		return -1;
 	if (CFG_SYSRQ && r->key_final)

@@ -71,8 +71,11 @@ static void start_output(struct client *c)
 	*t.at = '\0';
 	client_report(c, "attached", size);
 	c->phase = CLIENT_STREAMING;
-	if (c->session)
-		client_replay(c);
+	if (!c->session)
+		return;
+	if (CFG_EXEC && client_is_extended(c))
+		client_answer_hello(c);
+	client_replay(c);
 }
 
 /* ---- input ---- */
@@ -91,7 +94,7 @@ static void after_input(struct client *c)
 			client_dismiss(c, c->refusal, c->for_good ? CLIENT_FOR_GOOD : CLIENT_AGAIN);
 		return;
 	}
-	if (c->phase == CLIENT_DETECTING && is_settled(c))
+	if (c->phase == CLIENT_DETECTING && is_settled(c) && !c->hold)
 		start_output(c);
 	if (client_pending(c) || c->replay_due)
 		client_flush(c);
@@ -129,7 +132,7 @@ static void take(struct client *c, const unsigned char *data, size_t n)
 
 static void input(struct client *c)
 {
-	static unsigned char buf[8192] LARGE;
+	static unsigned char buf[16384] LARGE;
 	ssize_t n = wire_read(&c->wire, buf, sizeof buf);
 
 	c->read_at = loop_now;
@@ -163,13 +166,16 @@ static msec stalled_at(const struct client *c)
 
 static msec idle_at(const struct client *c)
 {
-	int limited = client_rules.idle && c->session && !c->watch && !c->tty;
+	int limited =
+		client_rules.idle && c->session && !c->watch && !c->tty && !c->session->pty.pipes;
 
 	return limited ? c->typed_at + client_rules.idle : NEVER;
 }
 
 msec client_silent_at(const struct client *c)
 {
+	if (CFG_EXEC && c->hold)
+		return client_held_until(c);
 	/* the other end may have nobody who attaches yet; at the end of the session nothing is waited for */
 	if (c->called && !c->first_at && !client_rules.ending && c->session &&
 		(c->session->state != SESSION_OVER || c->session->restarts))
@@ -255,8 +261,11 @@ static void detect_timeout(struct client *c)
 		client_input_settled(c);
 	if (c->refusal)
 		client_dismiss(c, c->refusal, -1);
+	else if (CFG_EXEC && c->hold == CLIENT_COMMAND)
+		client_dismiss(c, "no COMMAND came", CLIENT_FOR_GOOD);
 	else if (c->phase == CLIENT_DETECTING)
 		start_output(c);
+	c->hold = CLIENT_FREE;
 }
 
 /* Writes once more before it gives up: this process may have been suspended. */
@@ -267,7 +276,8 @@ static void stalled(struct client *c)
 	client_flush(c);
 	if (c->src.closed || loop_now < stalled_at(c))
 		return;
-	if (!s || client_rules.ending || s->state == SESSION_OVER || (s->shared && session_held(s)))
+	if (!s || client_rules.ending || (s->state == SESSION_OVER && !s->pty.pipes) ||
+		(s->shared && session_held(s)))
 		client_drop(c, "takes nothing");
 	else /* no other client waits for it, or the command waits for its only client */
 		c->progress_at = loop_now;

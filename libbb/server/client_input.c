@@ -35,8 +35,9 @@ static const struct client *latest_client(const struct session *s)
 	for (const struct client *c = s->clients; c; c = c->next) {
 		int sized = c->rows || c->cols, before = latest && (latest->rows || latest->cols);
 
-		if (!c->watch && (!latest || sized > before ||
-					 (sized == before && c->activity >= latest->activity)))
+		if (!c->watch && !c->hold &&
+			(!latest || sized > before ||
+				(sized == before && c->activity >= latest->activity)))
 			latest = c;
 	}
 	return latest;
@@ -184,7 +185,7 @@ static void add_variable(struct client *c, const struct frame *f)
 
 static void handle_hello(struct client *c)
 {
-	char welcome[64];
+	char welcome[96];
 	struct text t = {welcome, welcome + sizeof welcome};
 
 	text_str(&t, "ptybox/1");
@@ -194,19 +195,16 @@ static void handle_hello(struct client *c)
 	}
 	if (CFG_SYSRQ && sysrq_is_open())
 		text_str(&t, " sysrq=1");
+	if (CFG_EXEC && exec_allowed)
+		text_str(&t, " exec=1");
 	c->mode = CLIENT_EXTENDED;
 	c->failed |= wire_frame(&c->wire, FRAME_WELCOME, t.at - welcome, welcome);
 	if (!c->session)
 		return;
-	client_send_size(c);
-	c->replay_due = c->session->shared;
-}
-
-/* Has the client told why it is closed; nothing more of its input counts. */
-static void refuse(struct client *c, const char *why)
-{
-	c->refusal = why;
-	c->for_good = 1;
+	if (CFG_EXEC && c->phase == CLIENT_DETECTING)
+		c->hold = CLIENT_HELLO;
+	else
+		client_answer_hello(c);
 }
 
 /* A ptyrouter's command does not start while the client sends keys, which -y of ptyattach does instead of using a session. */
@@ -218,7 +216,7 @@ static void handle_sysrq(struct client *c, unsigned key)
 
 	c->first_at = loop_now;
 	if (why)
-		refuse(c, why);
+		client_reject(c, why);
 }
 
 static void handle_extended(struct client *c, const struct frame *f)
@@ -243,6 +241,11 @@ static void handle_extended(struct client *c, const struct frame *f)
 		break;
 	case FRAME_ENV:
 		add_variable(c, f);
+		break;
+	case FRAME_WAIT:
+	case FRAME_COMMAND:
+		if (CFG_EXEC)
+			client_unheld(c, f);
 		break;
 	}
 }
@@ -270,6 +273,8 @@ static void handle(struct client *c, const struct frame *f, uint64_t sent[2])
 			return;
 		}
 	}
+	if (CFG_EXEC && c->hold && client_held(c, f))
+		return;
 	if (f->type == FRAME_HELLO)
 		;
 	else if (f->type == FRAME_DATA)
@@ -287,7 +292,7 @@ static void handle(struct client *c, const struct frame *f, uint64_t sent[2])
 /* Called after all packets of a read, so that rows and columns which arrive together are set together. */
 static void resize(struct client *c)
 {
-	if (!c->resized || !c->session || c->watch)
+	if (!c->resized || !c->session || c->watch || c->hold)
 		return;
 	c->resized = 0;
 	set_active(c);
@@ -308,7 +313,7 @@ static int handle_frames(struct client *c, const unsigned char *data, size_t n)
 	int got;
 
 	while ((got = frame_next(&c->wire.decoder, &data, &n)) == FRAME_GOT && !c->failed &&
-		!c->for_good)
+		!(c->refusal && c->session)) /* behind what it is refused for nothing counts */
 		handle(c, &c->wire.decoder, sent);
 	resize(c);
 	return got == FRAME_BAD || c->failed ? -1 : 0;

@@ -26,6 +26,12 @@ size_t client_pending(const struct client *c)
 	return (streams ? c->session->ring.head - c->pos : 0) + c->wire.out.len;
 }
 
+void client_reject(struct client *c, const char *why)
+{
+	c->refusal = why;
+	c->for_good = 1;
+}
+
 int client_notice(struct client *c, const char *words, size_t n)
 {
 	return wire_frame(&c->wire, FRAME_NOTICE, n, words);
@@ -48,6 +54,13 @@ void client_send_size(struct client *c)
 	if (!c->size_pending && (wire_frame(&c->wire, FRAME_ROWS, size->ws_row, 0) ||
 					wire_frame(&c->wire, FRAME_COLS, size->ws_col, 0)))
 		c->failed = 1;
+}
+
+void client_answer_hello(struct client *c)
+{
+	if (!c->session->pty.pipes)
+		client_send_size(c);
+	c->replay_due = c->session->shared;
 }
 
 /* Sends the sequences that lead a terminal from these modes to others, as output: 0, or -1 when there is no room. */

@@ -20,6 +20,8 @@ int command_search(const char *name, int (*try)(const char *path, const void *of
 	char path[PATH_MAX];
 	int why = ENOENT, e;
 
+	if (!*name)
+		return ENOENT; /* a client's COMMAND may be empty, and so would be a name in each directory */
 	if (strchr(name, '/'))
 		return try(name, of);
 	for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin";; dir = end + 1) {

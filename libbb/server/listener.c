@@ -125,7 +125,9 @@ static const char no_files[] = "full: no descriptors left";
 /* Descriptors for sessions that are to begin; a ptyshim's may begin again (-R). */
 static int reserved_files(void)
 {
-	return (server.unstarted + !server.session_count) * SESSION_FILES;
+	int starts = CFG_PTYROUTER || CFG_EXEC ? session_slots_unstarted() : 0;
+
+	return (starts + !server.session_count) * SESSION_FILES;
 }
 
 /* Whether there are descriptors for one more client, and for refusing later ones. */

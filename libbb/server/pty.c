@@ -1,4 +1,4 @@
-/* pty.c: a pseudoterminal, its window size, and the signals that reach the command through it.
+/* pty.c: a pseudoterminal, its window size, and the signals that reach the command through it; or three pipes instead.
  *
  *	server <-> master | slave side <-> command
  *	                  | slave side of the server's own, never read
@@ -6,6 +6,8 @@
  * The server keeps the slave side open as long as the master.  So reading the master never fails with EIO while no other
  * process has the terminal open for a moment (login's vhangup(2), a command that closed 0-2), the window size can be set
  * before the command reads it, and a session ends with its command, not with the last process that closes the terminal.
+ *
+ * A COMMAND without a terminal (client_exec.c) has pipes in its place.  Its signals go to the process group that it leads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,21 +32,61 @@ int pty_open(struct pty *p, const struct winsize *size)
 	return 0;
 }
 
-void pty_close(struct pty *p)
+int pty_open_pipes(struct pty *p)
+{
+	struct source *const ours[] = {&p->in, &p->src, &p->err};
+
+	for (int i = 0; i < 3; i++) {
+		int fd[2];
+
+		if (io_pipe(fd)) {
+			pty_close(p);
+			return -1;
+		}
+		p->ends[i] = fd[i > 0];
+		ours[i]->fd = fd[i == 0];
+		fcntl(ours[i]->fd, F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+/* Keeps errno. */
+static void close_fd(int *fd)
 {
 	int saved = errno;
 
-	if (p->slave >= 0)
-		close(p->slave);
-	if (p->src.fd >= 0)
-		close(p->src.fd);
-	p->slave = p->src.fd = -1;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 	errno = saved;
+}
+
+void pty_close_ends(struct pty *p)
+{
+	for (int i = 0; i < 3; i++)
+		close_fd(&p->ends[i]);
+}
+
+void pty_close(struct pty *p)
+{
+	close_fd(&p->slave);
+	close_fd(&p->src.fd);
+	if (!CFG_EXEC || !p->pipes)
+		return;
+	close_fd(&p->in.fd);
+	close_fd(&p->err.fd);
+	pty_close_ends(p);
 }
 
 int pty_resize(const struct pty *p, const struct winsize *size)
 {
 	return ioctl(p->src.fd, TIOCSWINSZ, size);
+}
+
+/* Signals the group that the command leads: 0, or -1 and errno.  Just forked, the process leads no group yet. */
+static int signal_group(const struct pty *p, int sig)
+{
+	return kill(-p->pid, sig) ? kill(p->pid, sig) : 0;
 }
 
 /* The foreground group is signalled first: the terminal loses it when the leader ends. */
@@ -58,8 +100,7 @@ int pty_hangup(const struct pty *p, int sig)
 		pgrp_signal(p->src.fd, p->pid, SIGCONT);
 	}
 	if (p->pid > 0) {
-		if (kill(-p->pid, sig)) /* just forked, the process leads no group yet */
-			failed = kill(p->pid, sig);
+		failed = signal_group(p, sig);
 		kill(-p->pid, SIGCONT);
 	}
 	return failed;
@@ -85,6 +126,11 @@ void pty_signal(const struct pty *p, int sig)
 
 	if (SIGUSR1 != 10 && sig >= 7 && sig < 32)
 		sig = from_7[sig - 7];
+	if (CFG_EXEC && p->pipes) {
+		if (p->pid > 0 && sig >= 1)
+			signal_group(p, sig);
+		return;
+	}
 	/* TIOCSIG sends the signals that a terminal's keys can send to the group itself, not to a number */
 	if (sig >= 1 && sig < _NSIG && ioctl(p->src.fd, TIOCSIG, sig))
 		pgrp_signal(p->src.fd, p->pid, sig);

@@ -1,55 +1,41 @@
-/* router_session.c: a session for every client: how it starts, and how either ends with the other.
+/* router_session.c: a session for one client: how it starts, and how either ends with the other.
  *
  *	connection -> slot, ring -> window size, TERM, or a timeout -> command
  *	client ends   -> hang up the session -> the command ends -> free the slot
  *	command ends  -> the client gets the rest of the output, is closed -> free the slot
  *
- * A slot is one session and its one client.  The command starts when its window size and environment are known, or when
- * the client has had enough time to send them.
+ * Every client of a ptyrouter has one, and in a ptyshim every client that brings a COMMAND (client_exec.c).  The command
+ * starts when its window size and environment are known, or when the client has had enough time to send them; a COMMAND
+ * when the client says so.
  */
 #include <errno.h>
 #include <termios.h>
 #include "server.h"
 
 enum {
-	RING = SESSION_ENV, /* bytes; the ring holds the client's variables until there is output */
 	FIRST_PACKET = 50,  /* ms from the first packet, in which sizes may follow */
 	FIRST_HELLO = 1000, /* ms from HELLO, in which an extended client may start the command */
 	EOF_AGAIN = 250,    /* ms until the end of input is typed again, then twice that */
 	EOF_AGAIN_MAX = 32000, /* ms at most */
 };
 
-static struct slot {
-	struct session session;
-	struct source report;  /* of session_begin() */
-	msec eof_at, eof_wait; /* when VEOF is typed next, and the interval before that */
-	tcflag_t eof_mode;     /* ICANON or 0, as the terminal was when VEOF was typed last */
-	char taken, eof_sent;
-} slots[ROUTER_SESSIONS_MAX] LARGE;
-
-static int used;               /* slots from here on were never taken */
-static int *total, *own, most; /* router_sessions_init() */
-
-/* Returns the first taken slot from s on, or 0. */
-static struct slot *next(struct slot *s)
-{
-	while (s < slots + used && !s->taken)
-		s++;
-	return s < slots + used ? s : 0;
-}
+static int *total, *own, most; /* router_sessions_init(); 0 in a ptyshim */
 
 /* ---- start ---- */
 
-static void fail_session(struct slot *slot, const struct failure *f)
+static void fail_session(struct session_slot *slot, const struct failure *f)
 {
+	const struct command *c = slot->session.command;
+
 	if (slot->session.clients)
-		client_dismiss(slot->session.clients, command_describe(&server.command, f),
-			command_exit_status(f, &server.command));
+		client_dismiss(
+			slot->session.clients, command_describe(c, f), command_exit_status(f, c));
 }
 
 static void report_ready(struct source *src, unsigned what)
 {
-	struct slot *slot = (struct slot *)((char *)src - offsetof(struct slot, report));
+	struct session_slot *slot =
+		(struct session_slot *)((char *)src - offsetof(struct session_slot, report));
 	struct failure f;
 
 	(void)what;
@@ -61,29 +47,33 @@ static void report_ready(struct source *src, unsigned what)
 		fail_session(slot, &f);
 }
 
-static void start(struct slot *slot)
+static void start(struct session_slot *slot)
 {
+	struct session *s = &slot->session;
 	int fd;
-	struct failure f;
+	struct failure f = session_begin(s, &fd);
 
-	server.unstarted--;
-	f = session_begin(&slot->session, &fd);
+	if (CFG_EXEC && s->own.size)
+		client_report(s->clients, "runs ", s->argv[0]);
 	if (f.err) {
 		fail_session(slot, &f);
 		return;
 	}
-	if (CFG_RECORD)
-		record_begin(&slot->session.record, &slot->session.ring, &slot->session.size,
-			&server.command, slot->session.pty.pid);
+	if (CFG_EXEC && s->early_signal)
+		session_signal(s, s->early_signal);
+	if (CFG_RECORD && total && !s->pty.pipes)
+		record_begin(&s->record, &s->ring, &s->size, &server.command, s->pty.pid);
 	slot->report = (struct source){.fd = fd, .want = loop_want_read, .ready = report_ready};
 	loop_add(&slot->report);
 }
 
 /* When the command starts: as soon as its window size and TERM are known or cannot come, or after a timeout. */
-static msec start_at(const struct slot *slot)
+static msec start_at(const struct session_slot *slot)
 {
 	const struct client *c = slot->session.clients;
 
+	if (CFG_EXEC && c->hold > CLIENT_HELLO)
+		return NEVER;
 	if (c->mode == CLIENT_RAW || slot->session.start_asked)
 		return loop_now;
 	if (c->mode == CLIENT_FRAMED || c->mode == CLIENT_NEW)
@@ -96,6 +86,7 @@ void router_sessions_init(int *all, int *of_worker, int limit)
 	total = all;
 	own = of_worker;
 	most = limit;
+	session_slots_init(&server.command, &server.size);
 }
 
 static int count_all(int change)
@@ -131,55 +122,39 @@ static void unreserve(void)
 
 struct client *router_session_open(int fd, const char *name, int mode)
 {
-	struct slot *slot = slots;
-	struct text t;
+	struct session *s;
+	const char *why = reserve() ? session_slot_take(&s, name) : "full";
 
-	while (slot < slots + ROUTER_SESSIONS_MAX && slot->taken)
-		slot++;
-	if (slot == slots + ROUTER_SESSIONS_MAX || !reserve())
-		return client_refuse(fd, name, mode, "full");
-	*slot = (struct slot){.taken = 1};
-	slot->session = (struct session){.pty = {.src.fd = -1, .slave = -1},
-		.command = &server.command,
-		.size = server.size,
-		.began = loop_now};
-	if (ring_open(&slot->session.ring, RING)) {
-		slot->taken = 0;
+	if (!why)
+		return client_open(fd, s, name, mode);
+	if (*why == 'n')
 		unreserve();
-		return client_refuse(fd, name, mode, "no memory");
-	}
-	server.unstarted++;
-	if (slot - slots >= used)
-		used = slot - slots + 1;
-	slot->session.env = (char *)slot->session.ring.buf; /* until there is output */
-	t = (struct text){slot->session.env, slot->session.env + SESSION_ENV};
-	text_str(&t, "PTYBOX_PEER=");
-	text_str(&t, name);
-	slot->session.env_len = t.at - slot->session.env + 1; /* with the NUL */
-	return client_open(fd, &slot->session, name, mode);
+	return client_refuse(fd, name, mode, why);
 }
 
 /* ---- end ---- */
 
-static void release(struct slot *slot)
+static void release(struct session_slot *slot)
 {
-	server.unstarted -= slot->session.state == SESSION_NEW;
-	ring_close(&slot->session.ring);
-	queue_close(&slot->session.input); /* input of a command that never started */
-	slot->taken = 0;
-	unreserve();
+	session_slot_free(slot);
+	if (total)
+		unreserve();
 }
 
 /* Types the terminal's VEOF (termios(3)) for the client's end of input, and again at growing intervals.  One may be used up
  * to submit half a line, or be lost when the line discipline changes (a shell's line editing between two commands).
  * Outside of canonical mode it is a byte like others, and typed once; with signals off as well (a raw terminal), never. */
-static void type_eof(struct slot *slot)
+static void type_eof(struct session_slot *slot)
 {
 	struct session *s = &slot->session;
 	tcflag_t canonical;
 	struct termios t;
 	unsigned char eof[2];
 
+	if (CFG_EXEC && s->pty.pipes) {
+		session_close_input(s);
+		return;
+	}
 	slot->eof_wait = slot->eof_wait ? 2 * slot->eof_wait : EOF_AGAIN;
 	if (slot->eof_wait > EOF_AGAIN_MAX)
 		slot->eof_wait = EOF_AGAIN_MAX;
@@ -196,7 +171,7 @@ static void type_eof(struct slot *slot)
 }
 
 /* When slot_serve() is due; NEVER while it waits for an event. */
-static msec slot_due(const struct slot *slot)
+static msec slot_due(const struct session_slot *slot)
 {
 	const struct session *s = &slot->session;
 
@@ -208,12 +183,12 @@ static msec slot_due(const struct slot *slot)
 		return NEVER;
 	if (!s->clients)
 		return loop_now;
-	if (s->clients->input != CLIENT_OPEN && !s->input.len)
+	if (s->clients->input != CLIENT_OPEN && !s->input.len && !s->pty.in.closed)
 		return slot->eof_at;
 	return NEVER;
 }
 
-static void slot_serve(struct slot *slot)
+static void slot_serve(struct session_slot *slot)
 {
 	struct session *s = &slot->session;
 
@@ -233,21 +208,24 @@ msec router_sessions_due(void)
 {
 	msec soonest = NEVER;
 
-	for (struct slot *s = next(slots); s; s = next(s + 1))
+	for (struct session_slot *s = session_slot_next(session_slots); s;
+		s = session_slot_next(s + 1))
 		due_at(&soonest, slot_due(s));
 	return soonest;
 }
 
 void router_sessions_serve(void)
 {
-	for (struct slot *s = next(slots); s; s = next(s + 1))
+	for (struct session_slot *s = session_slot_next(session_slots); s;
+		s = session_slot_next(s + 1))
 		if (slot_due(s) <= loop_now)
 			slot_serve(s);
 }
 
 void router_sessions_hangup(void)
 {
-	for (struct slot *s = next(slots); s; s = next(s + 1))
+	for (struct session_slot *s = session_slot_next(session_slots); s;
+		s = session_slot_next(s + 1))
 		if (s->session.state != SESSION_NEW)
 			session_hangup(&s->session);
 		else if (s->session.clients)
@@ -256,13 +234,15 @@ void router_sessions_hangup(void)
 
 void router_sessions_renew(void)
 {
-	for (struct slot *s = next(slots); s; s = next(s + 1))
+	for (struct session_slot *s = session_slot_next(session_slots); s;
+		s = session_slot_next(s + 1))
 		record_renew(&s->session.record);
 }
 
 void router_sessions_reaped(pid_t pid, int status)
 {
-	for (struct slot *s = next(slots); s; s = next(s + 1)) {
+	for (struct session_slot *s = session_slot_next(session_slots); s;
+		s = session_slot_next(s + 1)) {
 		if (CFG_RECORD)
 			record_reaped(&s->session.record, pid);
 		if (s->session.pty.pid == pid)
@@ -272,7 +252,8 @@ void router_sessions_reaped(pid_t pid, int status)
 
 void router_sessions_stats(struct text *t)
 {
-	for (struct slot *s = next(slots); s && t->end - t->at > 512; s = next(s + 1)) {
+	for (struct session_slot *s = session_slot_next(session_slots); s && t->end - t->at > 512;
+		s = session_slot_next(s + 1)) {
 		text_str(t, t->at[-1] == '[' ? "" : ",");
 		stats_session(t, &s->session);
 	}

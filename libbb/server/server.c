@@ -6,7 +6,7 @@
  * caller's terminal.  server_ready() lets the caller's shell go on.
  *
  * group server
- * options r:f:x:k:a:m:n:s:i:Ql:S:Fp:u:H:N:t:C:v
+ * options r:f:x:k:a:m:n:s:i:EQl:S:Fp:u:H:N:t:C:v
  * option -r ADDR  a raw socket, where nothing that comes is looked at (repeatable; then no bare ADDR)
  * option[FRAMED] -f ADDR  a framed socket (repeatable; then no bare ADDR)
  * option[CALLOUT] -x ADDR  call out: connect to ADDR, again and again, and serve who answers
@@ -17,6 +17,7 @@
  * option -n MAX  clients (ptyrouter: sessions) at once; one more is told so and closed
  * option -s ROWSxCOLS  first window size (24x80)
  * option -i SECS  close a client that has typed nothing for SECS
+ * option[EXEC] -E  clients may run a COMMAND of their own (ptyattach ADDR COMMAND)
  * option[SYSRQ] -Q  clients may send SysRq keys (ptyattach -y); needs root
  * option[RECORD] -l FILE  append the output to FILE (USR1 reopens it), asciicast with times if it ends in .cast;
  *   in ptyrouter with %p, the session's pid, and maybe %t, its start
@@ -105,6 +106,9 @@ int server_option(const struct opt *o, int letter)
 		break;
 	case 'i':
 		client_rules.idle = (msec)opt_num(o, 1, 100000000) * 1000;
+		break;
+	case 'E':
+		exec_allowed = 1;
 		break;
 	case 'Q':
 		takes_sysrq = CFG_SYSRQ;

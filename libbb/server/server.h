@@ -12,6 +12,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include <termios.h>
 #include "libbb.h"
 
 /* ==== env.c: the command's environment ==== */
@@ -76,8 +77,8 @@ int users_target(uid_t *u, gid_t *g);
 /* Sets the real, effective and saved group and user ids of this process (setgid(2), setuid(2)).  Returns 0, or the
  * words for what failed, and errno. */
 const char *users_setids(uid_t u, gid_t g);
-/* Called in the command's process, whose terminal is descriptor 0: drops the server's privileges for those of the
- * user that was looked up (terminal's owner, supplementary groups, group, user).  Returns as users_setids(); does nothing
+/* Called in the command's process, whose terminal or pipes are 0-2: drops the server's privileges for those of the
+ * user that was looked up (their owner, supplementary groups, group, user).  Returns as users_setids(); does nothing
  * before users_lookup(). */
 const char *users_switch(void);
 
@@ -165,18 +166,27 @@ void oom_protect(void);
 /* Called in the command's process: sets what the server was started with. */
 void oom_restore(void);
 
-/* ==== pty.c: a pseudoterminal ==== */
+/* ==== pty.c: a pseudoterminal, or three pipes ==== */
 
+/* All descriptors are close-on-exec, and -1 when closed. */
 struct pty {
-	struct source src; /* first member; its fd is the master, non-blocking */
-	int slave;         /* like the master close-on-exec, and -1 when closed */
+	struct source
+		src; /* first member; its fd is the master, or the command's standard output; non-blocking */
+	int slave;
 	pid_t pid; /* the session leader, or its init; 0 once reaped, and never signalled after that */
+	char pipes;            /* there is no terminal, but these: */
+	struct source in, err; /* the command's standard input and error output; non-blocking */
+	int ends[3];           /* the ends that become its 0-2; -1 once its process has them */
 };
 
 extern const char pty_what[]; /* the subject of a struct failure when there is no pseudoterminal */
 
 /* Opens a pseudoterminal of this window size (pty(7)); returns 0, or -1 and errno. */
 int pty_open(struct pty *p, const struct winsize *size);
+/* Opens three pipes in its place; returns 0, or -1 and errno. */
+int pty_open_pipes(struct pty *p);
+/* Closes the command's ends of these. */
+void pty_close_ends(struct pty *p);
 /* Closes both ends; keeps errno. */
 void pty_close(struct pty *p);
 /* Sets the window size, which signals the foreground process group when it differs (SIGWINCH); 0, or -1 and errno. */
@@ -186,7 +196,8 @@ int pty_resize(const struct pty *p, const struct winsize *size);
 int pty_hangup(const struct pty *p, int sig);
 /* Sends SIGCONT to the command's process group when the session leader is stopped (with -N pid always). */
 void pty_continue(const struct pty *p);
-/* Signals the foreground process group (TIOCSIG); does nothing for a number that is no signal. */
+/* Signals the foreground process group (TIOCSIG), without a terminal the one that the command leads; does nothing for
+ * a number that is no signal. */
 void pty_signal(const struct pty *p, int sig);
 
 /* ==== command.c: a server's command, and how it failed to start ==== */
@@ -196,7 +207,8 @@ struct command {
 	char **env;       /* NAME=VALUE, set beside the server's own environment; 0 ends the list */
 	const char *home; /* directory that dir is relative to, and the default for it */
 	const char *dir;  /* working directory (-C), or 0 */
-	char addr_like;   /* argv[0] alone could be meant as ADDR, but -r or -f has given one */
+	size_t size; /* a client's: so many bytes at argv[0] are all arguments, each with its NUL; else 0 */
+	char addr_like;      /* argv[0] alone could be meant as ADDR, but -r or -f has given one */
 	struct rlimit files; /* RLIMIT_NOFILE as it was: the server's own may be lower */
 	mode_t umask;
 };
@@ -225,15 +237,15 @@ void command_check(const struct command *c);
 /* Seconds that a process which joins namespaces (-t) may take for each step. */
 enum { SPAWN_TIMEOUT = 10 };
 
-/* Forks a process that becomes the leader of a new session on p's slave side and executes the command.  env: more
+/* Forks a process that becomes the leader of a new session on p's slave side, or with its pipes, and executes the command.  env: more
  * variables, each ending in a NUL, an empty one last; or 0.  Sets p->pid and returns a descriptor, the report, on which
  * spawn_result() reads how it went; or -1 and *f. */
 int spawn_begin(struct pty *p, const struct command *c, char *env, struct failure *f);
 /* With jail_joins(), after spawn_begin(): reads the pseudoterminal from the report, which the command's process opened
- * in its own devpts; opens one of the server's where it has none.  Waits SPAWN_TIMEOUT at most.  Returns that process's
+ * in its own devpts; opens one of the server's where it has none, or pipes.  Waits SPAWN_TIMEOUT at most.  Returns that process's
  * failure or one of its own.  The process waits for spawn_continue(); after that spawn_result() is due. */
 struct failure spawn_receive_pty(struct pty *p, const struct winsize *size, int report);
-/* Gives the command's process its slave side, so that it goes on. */
+/* Gives the command's process its slave side or pipes, so that it goes on. */
 void spawn_continue(const struct pty *p, int report);
 /* Blocks until the command was executed or has failed, returns which, and closes the report. */
 struct failure spawn_result(int report);
@@ -324,10 +336,14 @@ struct trails {
 
 enum { SESSION_ENV = 65536 };
 
+/* Descriptors that a start takes at most: master, slave side, the report's two ends, two to join (-t), and two ends of a
+ * recording's socket pair; or three pipes and the report. */
+enum { SESSION_FILES = 6 + 2 * (CFG_RECORD || CFG_EXEC) };
+
 enum session_state {
 	SESSION_NEW,      /* not started */
-	SESSION_OPENING,  /* -t: the command's process opens its terminal */
-	SESSION_RUNNING,  /* the terminal is open, the command not reaped */
+	SESSION_OPENING,  /* -t: the command's process opens its terminal, or waits for its pipes */
+	SESSION_RUNNING,  /* these are open, the command not reaped */
 	SESSION_DRAINING, /* the command was reaped; output is still read */
 	SESSION_OVER,     /* all output is in the ring; or the start failed */
 };
@@ -339,7 +355,13 @@ struct session {
 	struct queue input; /* input that the terminal did not take yet */
 	struct record record;
 	struct client *clients;
-	const struct command *command;
+	const struct command *command; /* the server's, or: */
+	struct command own;            /* a client's COMMAND, */
+	char *argv[1];                 /* whose arguments stand */
+	struct queue arguments;        /* here, */
+	uint64_t err_at;       /* the client's position when error output was last sent to it */
+	int err_left;          /* DRAINING: bytes of that to be read */
+	int early_signal;      /* for the command, which is about to start; or 0 */
 	struct trails *trails; /* shared; or 0 */
 	char *env;             /* the client's variables, room for SESSION_ENV bytes; or 0 */
 	size_t env_len;        /* SESSION_ENV + 1: the client sent more than fits */
@@ -364,6 +386,7 @@ struct session {
 	char restarts;      /* -R: clients stay when it is over */
 	char ring_used;     /* not shared: the ring has memory to release */
 	char start_asked;   /* the client sent something that starts the command */
+	char out_ended;     /* without a terminal: standard output is at its end */
 	char hung_up;       /* the command was sent HUP: its status is our doing */
 	char killed;        /* the command was sent KILL */
 	char collected;     /* a client received the output up to the end */
@@ -388,8 +411,34 @@ void session_follow(struct session *s);
 int session_is_alternate(struct session *s);
 /* The foreground process group gets SIGWINCH, though the size is what it was; a few times a second at most. */
 void session_redraw(struct session *s);
-/* Signals the foreground process group while the command runs. */
+/* Signals the foreground process group while the command runs.  A command without a terminal gets a signal also when it
+ * is about to start. */
 void session_signal(struct session *s, int sig);
+/* Closes the command's standard input, if it has no terminal: what is queued is dropped. */
+void session_close_input(struct session *s);
+
+/* ==== session_slot.c: sessions of one client each ==== */
+
+enum { SESSION_SLOTS = 24 };
+
+extern struct session_slot {
+	struct session session; /* first member */
+	struct source report;   /* of session_begin() */
+	msec eof_at, eof_wait;  /* when VEOF is typed next, and the interval before that */
+	tcflag_t eof_mode;      /* ICANON or 0, as the terminal was when VEOF was typed last */
+	char taken, eof_sent;
+} session_slots[SESSION_SLOTS];
+
+/* The command and the window size of every new session. */
+void session_slots_init(const struct command *c, const struct winsize *size);
+/* Makes a session, not started, whose command gets the client's name in its environment.  Returns 0, or why there is no
+ * room for one. */
+const char *session_slot_take(struct session **s, const char *name);
+void session_slot_free(struct session_slot *slot);
+/* Returns the first taken slot from this one on, or 0. */
+struct session_slot *session_slot_next(struct session_slot *from);
+/* How many sessions have a client, but not their descriptors yet. */
+int session_slots_unstarted(void);
 
 /* ==== console.c: /dev/console ==== */
 
@@ -429,6 +478,13 @@ enum client_mode {
 	CLIENT_PLAIN,    /* packets from the client, bytes to it: uWSGI's protocol */
 	CLIENT_EXTENDED, /* packets both ways: the client sent HELLO */
 };
+/* What an extended client's output, and a command, wait for. */
+enum client_hold {
+	CLIENT_FREE,
+	CLIENT_HELLO,   /* HELLO was its last packet: whether WAIT follows */
+	CLIENT_WAITING, /* it said WAIT: input */
+	CLIENT_COMMAND, /* it said WAIT for a COMMAND: that, and input */
+};
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
 
@@ -448,6 +504,7 @@ struct client {
 	enum client_mode mode;
 	enum client_phase phase;
 	enum client_input_state input;
+	enum client_hold hold;
 	char rejects_http; /* CLIENT_NEW over TCP: dropped when it begins like HTTP or TLS */
 	char watch;        /* its input, sizes and signals are ignored */
 	char tty;          /* the invoking terminal (-I) */
@@ -455,8 +512,8 @@ struct client {
 	char resized;      /* the packets that are being read had sizes */
 	char size_pending; /* the window size is to be sent when the queue has room */
 	char replay_due;   /* REPLAYED is to be sent at replay_end */
-	char for_good;     /* it is refused, and there is no use in connecting again */
 	char failed;       /* to be dropped: out of memory, or its queue overflowed */
+	char for_good;     /* refusal: there is no use in connecting again */
 	unsigned char first_len,
 		first[FRAME_FIRST]; /* CLIENT_NEW: bytes held until they decide the mode */
 	unsigned short rows, cols;  /* its own window; 0: not known */
@@ -488,14 +545,30 @@ int client_is_extended(const struct client *c);
 size_t client_pending(const struct client *c);
 /* Starts its output, with a replay of what the ring has. */
 void client_replay(struct client *c);
+/* What follows WELCOME: the terminal's window size, and the end of the replay. */
+void client_answer_hello(struct client *c);
 /* Writes as much as the socket takes now: 1 if anything was written, 0 if not, or -1 and errno. */
 int client_write(struct client *c);
+/* Has the client told why it is closed for good; nothing more of its input counts. */
+void client_reject(struct client *c, const char *why);
 /* Queues a notice of n bytes: 0, or -1 without room or memory. */
 int client_notice(struct client *c, const char *words, size_t n);
 /* Queues a notice for every extended client of the session whose queue is at most half full. */
 void client_notice_all(struct session *s, const char *words);
 /* Queues the session's window size; sets size_pending instead while the queue is more than half full. */
 void client_send_size(struct client *c);
+
+/* ==== client_exec.c: a COMMAND that a client brings along ==== */
+
+extern char exec_allowed; /* -E */
+
+/* The time until which a client is held, from HELLO on. */
+msec client_held_until(const struct client *c);
+/* Handles a packet of a held client, which may free it, or set c->refusal.  Returns 0 when the packet is to be handled
+ * as any other client's. */
+int client_held(struct client *c, const struct frame *f);
+/* The same for WAIT and COMMAND from one that is not held. */
+void client_unheld(struct client *c, const struct frame *f);
 
 /* ==== client_input.c: what is received from a client ==== */
 
@@ -584,11 +657,17 @@ msec client_silent_at(const struct client *c);
 /* Writes new output to the clients that had all of it up to the position `before`. */
 void client_feed(struct session *s, uint64_t before);
 
-/* ==== session.c: a pty, the command on it, one output ring ==== */
+/* ==== session_pipes.c: the pipes of a session without a terminal ==== */
 
-/* Descriptors that a start takes at most: master, slave side, the report's two ends, two to join (-t), and two ends of a
- * recording's socket pair. */
-enum { SESSION_FILES = 6 + 2 * CFG_RECORD };
+/* Adds standard input and error output to the loop. */
+void session_pipes_start(struct session *s);
+/* The command has ended: notes how many bytes are to be read. */
+void session_pipes_drain(struct session *s);
+/* While the session drains: whether standard output, and both, have been read. */
+int session_out_drained(const struct session *s);
+int session_pipes_drained(const struct session *s);
+
+/* ==== session.c: a pty, the command on it, one output ring ==== */
 
 /* Opens a pty and starts the command on it; blocks until it was executed or has failed. */
 struct failure session_start(struct session *s);
@@ -690,7 +769,6 @@ struct server {
 	char sized;             /* -s was given */
 	char single_connection; /* ADDR is "-": an inherited connection is the only one */
 	char foreground;        /* -F */
-	int unstarted;          /* sessions that have a client, but not their descriptors yet */
 	const char *calls; /* ptyrouter: whether this worker is the one that calls out; else 0 */
 	char listening;    /* from listeners_open() to listeners_close() */
 	char paused;       /* no clients are accepted now */
@@ -749,12 +827,10 @@ void server_ready(void);
 /* Closes the listening sockets, removes their files and the pid file. */
 void server_end(void);
 
-/* ==== router_session.c: a session for every client ==== */
+/* ==== router_session.c: a session for every client of a ptyrouter, and for every COMMAND ==== */
 
-enum { ROUTER_SESSIONS_MAX = 24 };
-
-/* The counts that are kept here, in memory that all workers share: total of all of them, own of this one, which pauses
- * accepting at `most`. */
+/* In a ptyrouter: the counts that are kept here, in memory that all workers share: total of all of them, own of this one,
+ * which pauses accepting at `most`. */
 void router_sessions_init(int *total, int *own, int most);
 /* Opens a client on this connection, which it owns, with a session of its own; for server_listen(). */
 struct client *router_session_open(int fd, const char *name, int mode);

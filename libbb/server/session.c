@@ -42,8 +42,13 @@ static void end(struct session *s)
 {
 	s->state = SESSION_OVER;
 	s->ended = loop_now;
-	close(s->pty.slave);
-	s->pty.slave = -1;
+	if (CFG_EXEC && s->pty.pipes) {
+		loop_close(&s->pty.in);
+		loop_close(&s->pty.err);
+	} else {
+		close(s->pty.slave);
+		s->pty.slave = -1;
+	}
 	queue_close(&s->input);
 	loop_close(&s->pty.src);
 	if (CFG_RECORD && !s->shared)
@@ -64,8 +69,8 @@ static ssize_t read_master(struct session *s, size_t *left)
 	ssize_t got = 0;
 
 	for (int i = 0; *left && i < READS && (!i || !loop_others_ready(&s->pty.src)); i++) {
-		size_t n = *left < RING_SPARE ? *left :
-						RING_SPARE; /* more than a terminal has at once */
+		/* a terminal has no more at once than RING_SPARE; a pipe has */
+		size_t n = *left < RING_SPARE || (CFG_EXEC && s->pty.pipes) ? *left : RING_SPARE;
 		unsigned char *space = ring_space(&s->ring, &n);
 
 		got = io_read(s->pty.src.fd, space, n);
@@ -109,11 +114,16 @@ static void output(struct session *s)
 	s->read_at_us = loop_now_us;
 	s->plenty = s->ring.head - before > (s->plenty ? SHORT : PLENTY);
 	s->ring_used = !s->shared;
-	if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0) &&
-		!is_recorded_late(s))
+	if (CFG_EXEC && s->pty.pipes) {
+		s->out_ended |= got < 0;
+		if (session_pipes_drained(s))
+			end(s);
+	} else if (s->state == SESSION_DRAINING && left && (got <= 0 || s->drain < 0) &&
+		   !is_recorded_late(s)) {
 		end(s);
-	else if (got < 0)
+	} else if (got < 0) {
 		s->retry_at = loop_now + RETRY;
+	}
 }
 
 /* When the memory of a ring whose bytes were all sent is to be released. */
@@ -132,7 +142,7 @@ static int is_coalescing(const struct session *s)
 static unsigned want(struct source *src, msec *due)
 {
 	struct session *s = of(src);
-	unsigned wants = s->input.len ? LOOP_WRITE : 0;
+	unsigned wants = s->input.len && !s->pty.pipes ? LOOP_WRITE : 0;
 
 	if (s->kill_at)
 		due_at(due, s->kill_at);
@@ -155,6 +165,11 @@ static unsigned want(struct source *src, msec *due)
 			return wants | LOOP_SOON;
 		due_at(due, s->read_at + 1);
 		return wants;
+	}
+	if (CFG_EXEC && s->pty.pipes) {
+		if (session_pipes_drained(s))
+			due_at(due, loop_now);
+		return session_out_drained(s) ? 0 : LOOP_READ;
 	}
 	/* an empty master never becomes readable, and is only found empty by reading it */
 	if (s->state == SESSION_DRAINING)
@@ -192,7 +207,7 @@ static void ready(struct source *src, unsigned what)
 		output(s);
 	if (what & LOOP_TIME && s->kill_at && loop_now >= s->kill_at) {
 		s->kill_at = s->killed ? 0 : loop_now + KILL_AFTER;
-		if ((pty_hangup(&s->pty, SIGKILL) || s->killed) && CFG_PTYROUTER)
+		if ((pty_hangup(&s->pty, SIGKILL) || s->killed) && (CFG_PTYROUTER || CFG_EXEC))
 			abandon(s);
 		s->killed = 1;
 	}
@@ -206,13 +221,20 @@ static struct failure open_pty(struct session *s, int report)
 
 	if (report >= 0)
 		f = spawn_receive_pty(&s->pty, &s->size, report);
-	else if (pty_open(&s->pty, &s->size))
+	else if (CFG_EXEC && s->pty.pipes ? pty_open_pipes(&s->pty) : pty_open(&s->pty, &s->size))
 		f = (struct failure){pty_what, errno};
 	if (!f.err && CFG_CONSOLE && s->takes_console)
 		f = console_take(&s->pty);
 	if (f.err)
 		pty_close(&s->pty);
 	return f;
+}
+
+/* The command's process has its ends of the pipes. */
+static void start_pipes(struct session *s)
+{
+	pty_close_ends(&s->pty);
+	session_pipes_start(s);
 }
 
 struct failure session_begin(struct session *s, int *report)
@@ -237,6 +259,8 @@ struct failure session_begin(struct session *s, int *report)
 	s->drain = s->kill_at = s->retry_at = s->short_reads = s->killed = 0;
 	s->pty.src = (struct source){.fd = s->pty.src.fd, .want = want, .ready = ready};
 	loop_add(&s->pty.src);
+	if (CFG_EXEC && s->pty.pipes && s->state == SESSION_RUNNING)
+		start_pipes(s);
 	return f;
 }
 
@@ -253,6 +277,8 @@ int session_report(struct session *s, int report, struct failure *f)
 	}
 	s->state = SESSION_RUNNING;
 	spawn_continue(&s->pty, report);
+	if (CFG_EXEC && s->pty.pipes)
+		start_pipes(s);
 	return 0;
 }
 
@@ -277,6 +303,8 @@ void session_exited(struct session *s, int wait_status)
 	s->drain = DRAIN;
 	s->kill_at = 0;
 	s->retry_at = 0;
+	if (CFG_EXEC && s->pty.pipes)
+		session_pipes_drain(s);
 }
 
 void session_hangup(struct session *s)
@@ -285,6 +313,7 @@ void session_hangup(struct session *s)
 		return;
 	s->hung_up = 1;
 	pty_hangup(&s->pty, SIGHUP);
+	session_close_input(s);
 	s->kill_at = loop_now + KILL_AFTER;
 }
 

@@ -56,18 +56,31 @@ int session_takes_input(const struct session *s, uint64_t typed_end)
 	       (s->in_bytes - s->input.len >= typed_end && queue_room(&s->input) >= INPUT);
 }
 
+void session_close_input(struct session *s)
+{
+	if (!CFG_EXEC || !s->pty.pipes || s->state < SESSION_RUNNING)
+		return;
+	loop_close(&s->pty.in);
+	queue_close(&s->input);
+}
+
 void session_input(struct session *s, const unsigned char *data, size_t n)
 {
+	int pipes = CFG_EXEC && s->pty.pipes;
 	ssize_t done = 0;
 
 	s->in_bytes += n;
 	/* output from here on answers the input, and is not coalesced */
 	s->short_reads = 0;
 	s->last_input = n ? data[n - 1] : s->last_input;
-	if (s->state >= SESSION_DRAINING)
+	if (s->state >= SESSION_DRAINING || s->pty.in.closed)
 		return;
 	if (s->state == SESSION_RUNNING && !s->input.len)
-		done = io_write(s->pty.src.fd, data, n);
+		done = io_write(pipes ? s->pty.in.fd : s->pty.src.fd, data, n);
+	if (done < 0 && pipes) { /* the command has closed it */
+		session_close_input(s);
+		return;
+	}
 	if (done < 0)
 		done = 0; /* EIO, say, while no process has the terminal open: the input is kept */
 	if (queue_put(&s->input, data + done, n - done))
@@ -133,6 +146,8 @@ void session_redraw(struct session *s)
 
 void session_signal(struct session *s, int sig)
 {
-	if (s->state == SESSION_RUNNING)
+	if (CFG_EXEC && s->pty.pipes && s->state == SESSION_NEW)
+		s->early_signal = sig;
+	else if (s->state == SESSION_RUNNING || (s->pty.pipes && s->state == SESSION_OPENING))
 		pty_signal(&s->pty, sig);
 }

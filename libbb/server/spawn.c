@@ -30,9 +30,10 @@
 #include "server.h"
 
 struct spawn {
-	int slave; /* -1: to be opened by the command's process */
+	int fd[3]; /* to become the command's 0-2; -1: to be opened by its process, or passed to it (-t) */
+	char pipes; /* these are no terminal */
 	const struct command *command;
-	char *env, **environment;
+	char **argv, *env, **environment;
 	int report; /* the child's end */
 };
 
@@ -51,25 +52,26 @@ static int execute(const char *path, const void *of)
 {
 	const struct spawn *b = of;
 
-	execve(path, b->command->argv, b->environment);
+	execve(path, b->argv, b->environment);
 	return errno;
 }
 
 /* Opens a terminal of the container's devpts, passes it to the server, and receives the slave side to use: this one, or
- * one of the server's own.  Returns what failed, or 0. */
+ * one of the server's own; or receives pipes.  Returns what failed, or 0. */
 static const char *open_inside(struct spawn *b)
 {
 	struct failure none = {0};
-	int fd[IO_PASSED], count = devpts_open(fd) ? 0 : IO_PASSED;
+	int fd[2], count = b->pipes || devpts_open(fd) ? 0 : 2;
 	char go = 0;
 
 	if (io_pass(b->report, &none, sizeof none, fd, count))
 		return pty_what;
 	for (int i = 0; i < count; i++)
 		close(fd[i]);
-	if (io_passed(b->report, &go, 1, fd))
+	if (io_passed(b->report, &go, 1, b->fd))
 		return pty_what;
-	b->slave = fd[0];
+	if (!b->pipes)
+		b->fd[1] = b->fd[2] = b->fd[0];
 	return 0;
 }
 
@@ -99,17 +101,39 @@ static void set_utf8(char **env)
 	tcsetattr(0, TCSANOW, &t);
 }
 
+/* Returns the arguments in a list that ends in 0, in newly mapped memory where a client sent them; or 0 and errno. */
+static char **arguments(const struct command *c)
+{
+	char *at = *c->argv, *end = at + c->size, **list;
+	int n = 0;
+
+	if (!CFG_EXEC || !c->size)
+		return c->argv;
+	for (char *s = at; s < end; s++)
+		n += !*s;
+	list = ring_map((n + 1) * sizeof *list);
+	for (n = 0; list && at < end; at += strlen(at) + 1)
+		list[n++] = at;
+	return list;
+}
+
+/* Makes the terminal or the pipes 0-2. */
+static void take_fds(const struct spawn *b)
+{
+	for (int fd = 0; fd < 3; fd++)
+		dup2(b->fd[fd], fd);
+}
+
 /* Closes all that is the server's but the terminal, as 0-2, and the report.  A file system that hangs may hold this
  * process up for as long as it likes, and then it cannot even be killed: a listening socket would keep an address in
  * use. */
 static void leave_server(struct spawn *b)
 {
-	for (int fd = 0; fd < 3; fd++)
-		dup2(b->slave, fd);
+	take_fds(b);
 	dup2(b->report, 3);
 	ioctl(3, FIOCLEX);
 	io_close_from(4);
-	b->slave = 0;
+	b->fd[0] = 0;
 	b->report = 3;
 	if (sig_forget)
 		sig_forget();
@@ -119,7 +143,7 @@ static _Noreturn void exec_child(struct spawn *b)
 {
 	const struct command *c = b->command;
 	const char *failed;
-	int joined = b->slave < 0;
+	int joined = b->fd[0] < 0;
 	char go;
 
 	if (!joined) {
@@ -136,14 +160,15 @@ static _Noreturn void exec_child(struct spawn *b)
 	setsid();
 	if (CFG_JAIL && joined && (failed = open_inside(b)))
 		fail(b, failed);
-	if (ioctl(b->slave, TIOCSCTTY, 0))
+	if (!(CFG_EXEC && b->pipes) && ioctl(b->fd[0], TIOCSCTTY, 0))
 		fail(b, "controlling terminal");
-	for (int fd = 0; joined && fd < 3; fd++)
-		dup2(b->slave, fd);
-	if (joined)
-		close(b->slave);
-	else if (chdir(c->home))
+	if (joined) {
+		take_fds(b);
+		for (int i = 0; i < 3; i++) /* what was passed; of a terminal all are one */
+			close(b->fd[i]);
+	} else if (chdir(c->home)) {
 		fail(b, c->home);
+	}
 	if (CFG_JAIL && (failed = jail_enter()))
 		fail(b, failed);
 	if (c->dir && chdir(c->dir))
@@ -152,7 +177,8 @@ static _Noreturn void exec_child(struct spawn *b)
 	prlimit(0, RLIMIT_NOFILE, &c->files, 0);
 	sig_default();
 	b->environment = env_list(b->env, c->env);
-	if (!b->environment)
+	b->argv = arguments(c);
+	if (!b->environment || !b->argv)
 		fail(b, "environment");
 	set_utf8(b->environment);
 	errno = command_search(c->argv[0], execute, b);
@@ -246,7 +272,7 @@ static int report_open(int report[2])
 
 int spawn_begin(struct pty *p, const struct command *c, char *env, struct failure *f)
 {
-	struct spawn b = {.slave = p->slave, .command = c, .env = env};
+	struct spawn b = {.pipes = p->pipes, .command = c, .env = env};
 	int report[2];
 
 	*f = (struct failure){0};
@@ -256,6 +282,8 @@ int spawn_begin(struct pty *p, const struct command *c, char *env, struct failur
 		return -1;
 	}
 	b.report = report[1];
+	for (int i = 0; i < 3; i++)
+		b.fd[i] = CFG_EXEC && p->pipes ? p->ends[i] : p->slave;
 	p->pid = jail_joins() ? fork_helper(&b) : fork_child(&b, CFG_JAIL ? jail_clone() : 0);
 	if (p->pid < 0)
 		*f = (struct failure){"fork", errno};
@@ -279,6 +307,8 @@ struct failure spawn_receive_pty(struct pty *p, const struct winsize *size, int 
 	}
 	if (f.subject)
 		return f;
+	if (CFG_EXEC && p->pipes)
+		return (struct failure){pty_what, pty_open_pipes(p) ? errno : 0};
 	p->src.fd = fd[0];
 	p->slave = fd[1];
 	bad = p->src.fd < 0 ? pty_open(p, size) : pty_resize(p, size);
@@ -287,7 +317,9 @@ struct failure spawn_receive_pty(struct pty *p, const struct winsize *size, int 
 
 void spawn_continue(const struct pty *p, int report)
 {
-	io_pass(report, "", 1, &p->slave, 1);
+	int pipes = CFG_EXEC && p->pipes;
+
+	io_pass(report, "", 1, pipes ? p->ends : &p->slave, pipes ? 3 : 1);
 }
 
 struct failure spawn_result(int report)

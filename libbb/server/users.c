@@ -225,8 +225,10 @@ const char *users_switch(void)
 	if (!is_set)
 		return 0;
 	drop_ambient();
-	if (fchown(0, uid, (gid_t)-1) && errno != EPERM)
-		return "terminal";
+	for (int fd = 0; fd < 3;
+		fd++) /* one terminal, or three pipes, which it may open anew (/dev/stdout) */
+		if (fchown(fd, uid, (gid_t)-1) && errno != EPERM)
+			return "terminal";
 	if (syscall(SETGROUPS, group_count, groups) &&
 		!(errno == EPERM && (uid == geteuid() || join_changed_user())))
 		return "setgroups";
