@@ -21,12 +21,12 @@ void __wrap_display_line(const char *words, const char *reason);
 enum { CUTS = 4 };
 
 /* What was decoded, written down. */
-struct record {
+struct decoded {
 	unsigned char *at, *start;
 	int bad;
 };
 
-static void put(struct record *r, const void *p, size_t n)
+static void put(struct decoded *r, const void *p, size_t n)
 {
 	memcpy(r->at, p, n);
 	r->at += n;
@@ -38,7 +38,7 @@ static size_t payload_of(unsigned type, unsigned size)
 }
 
 /* The simple one: heads and what is there of payloads. */
-static void decode_simply(struct record *r, const uint8_t *data, size_t n)
+static void decode_simply(struct decoded *r, const uint8_t *data, size_t n)
 {
 	while (n && !data[0]) {
 		size_t want, there;
@@ -55,7 +55,7 @@ static void decode_simply(struct record *r, const uint8_t *data, size_t n)
 	r->bad = n > 0;
 }
 
-static void decode(struct record *r, struct frame *f, const uint8_t *data, size_t n)
+static void decode(struct decoded *r, struct frame *f, const uint8_t *data, size_t n)
 {
 	const unsigned char *p = data;
 	int got;
@@ -74,7 +74,7 @@ static void decode(struct record *r, struct frame *f, const uint8_t *data, size_
 }
 
 /* A payload none of which has come yet is not announced: the simple decoder's last head may be more. */
-static void compare(const struct record *a, const struct record *b)
+static void compare(const struct decoded *a, const struct decoded *b)
 {
 	size_t n = a->at - a->start, m = b->at - b->start;
 
@@ -105,7 +105,7 @@ static size_t cut(const uint8_t *cuts, int i, size_t from, size_t size)
 
 /* ---- client_input.c, remote.c ---- */
 
-static struct record *shown;
+static struct decoded *shown;
 
 void __wrap_display_show(const unsigned char *data, size_t n)
 {
@@ -156,7 +156,7 @@ static void check_wary(const uint8_t *data, size_t size)
 }
 
 static int remote_pieces(
-	struct record *r, const uint8_t *cuts, int pieces, const uint8_t *data, size_t size)
+	struct decoded *r, const uint8_t *cuts, int pieces, const uint8_t *data, size_t size)
 {
 	struct remote t = {0};
 	size_t from = 0;
@@ -179,7 +179,7 @@ static int remote_pieces(
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct record a, b;
+	struct decoded a, b;
 	struct frame f = {0};
 	const uint8_t *cuts = data;
 	size_t from = 0;
