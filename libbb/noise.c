@@ -148,6 +148,13 @@ int noise_self_test(void)
 
 /* ---- ChaCha20-Poly1305 (RFC 8439): size bytes of text in place, their tag behind them ---- */
 
+/* Every x86-64 has SSE2; the portable function is a third slower there, and larger. */
+#ifdef __x86_64__
+#define CHACHA20 br_chacha20_sse2_run
+#else
+#define CHACHA20 br_chacha20_ct_run
+#endif
+
 static void aead(const unsigned char key[32], uint64_t nonce, const void *ad, size_t ad_size,
 	unsigned char *text, size_t size, unsigned char tag[TAG], int encrypt)
 {
@@ -155,7 +162,7 @@ static void aead(const unsigned char key[32], uint64_t nonce, const void *ad, si
 
 	for (int i = 0; i < 8; i++)
 		iv[4 + i] = nonce >> 8 * i & 255;
-	br_poly1305_ctmul_run(key, iv, text, size, ad, ad_size, tag, br_chacha20_ct_run, encrypt);
+	br_poly1305_ctmul_run(key, iv, text, size, ad, ad_size, tag, CHACHA20, encrypt);
 }
 
 static void aead_encrypt(const unsigned char key[32], uint64_t nonce, const void *ad,
