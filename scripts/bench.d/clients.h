@@ -55,25 +55,40 @@ static int dial(const char *addr)
 // ---- the protocols ----
 
 // FILE is run on a terminal of its own, because clients of ssh want one; what it writes comes through a pipe
-static struct client attach_program(const char *file)
+static int program_terminal(int *slave)
 {
-	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), off = 0, out[2], slave;
-	struct client c = {.to = master};
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), off = 0;
 
-	if (ioctl(master, TIOCSPTLCK, &off) || pipe2(out, O_CLOEXEC))
+	if (ioctl(master, TIOCSPTLCK, &off))
+		return -1;
+	*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return master;
+}
+
+// piped: without a terminal, as `cat x | FILE >y`
+static struct client attach_program(const char *file, bool piped)
+{
+	int in[2], out[2];
+	struct client c = {0};
+
+	if (pipe2(out, O_CLOEXEC) || (piped && pipe2(in, O_CLOEXEC)))
+		die("no pipe for %s: %s", file, strerror(errno));
+	c.to = piped ? in[1] : program_terminal(&in[0]);
+	if (c.to < 0)
 		die("no terminal for %s: %s", file, strerror(errno));
-	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	c.program = fork();
 	if (!c.program) {
-		raw_terminal(slave);
 		setsid();
-		ioctl(slave, TIOCSCTTY, 0);
-		dup2(slave, 0);
+		if (!piped) {
+			raw_terminal(in[0]);
+			ioctl(in[0], TIOCSCTTY, 0);
+		}
+		dup2(in[0], 0);
 		dup2(out[1], 1);
 		execl(file, file, (char *)0);
 		_exit(127);
 	}
-	close(slave);
+	close(in[0]);
 	close(out[1]);
 	c.fd = out[0];
 	return c;
@@ -87,8 +102,8 @@ static struct client attach(const char *speech, const char *addr)
 	static const uint32_t abduco_attach[] = {1, 4, 0, 3, 4, 24 | 80 << 16};
 	struct client c = {0};
 
-	if (!strcmp(speech, "program"))
-		return attach_program(addr);
+	if (!strcmp(speech, "program") || !strcmp(speech, "piped"))
+		return attach_program(addr, !strcmp(speech, "piped"));
 	c.fd = c.to = dial(addr);
 	while (strcmp(names[c.speech], speech))
 		if (++c.speech > TELNET)

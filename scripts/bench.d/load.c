@@ -3,7 +3,8 @@
 // The command on its terminal:
 //   load command            see command.h
 //   load print              writes 100 bytes and ends
-// The clients, see clients.h. SPEECH is raw, dtach, abduco, framed or telnet; or program: then ADDR is a program to run:
+// The clients, see clients.h. SPEECH is raw, dtach, abduco, framed or telnet; or program, piped: then ADDR is a program to run,
+// on a terminal or between pipes:
 //   load echo SPEECH ADDR PID N             N keys and their echoes: "p50 us, p99 us, us of CPU each"
 //   load flood SPEECH ADDR PID N            the same beside a session that floods: "p50 us, p99 us, the flood's MB/s"
 //   load accept SPEECH ADDR PID N           beside a flood, until a new session speaks, and until TERM has ended the server:

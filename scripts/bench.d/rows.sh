@@ -10,6 +10,8 @@ accept|own client|beside such a flood: until a new session's command speaks; fro
 big|shared own client|output in writes of 64 KiB to one client|MB/s CPU_s/GiB received_% client's_s/GiB
 small|shared own client|output in writes of 100 bytes to one client|MB/s CPU_s/GiB received_% client's_s/GiB
 input|shared own client|input from one client|MB/s CPU_s/GiB
+get|piped|output of a command between pipes, in writes of 64 KiB|MB/s CPU_s/GiB received_% client's_s/GiB
+put|piped|input of one, which reads it from a pipe|MB/s CPU_s/GiB
 replies|own|two replies 300 us apart: until the second is there|p50_ms
 session|own client|a whole session whose command writes 100 bytes and ends|p50_ms
 clients|shared|output in writes of 64 KiB to that many clients: what all get|MB/s CPU_s/GiB received_%
@@ -24,7 +26,7 @@ client() {
 	what=$1
 	shift
 	# shellcheck disable=SC2086,SC2154
-	timeout 100 $load_pin "$load" "$what" "$(speech_of "$peer")" "$addr" "$server" "$@" >"$dir/said" 2>"$dir/client.err" || {
+	timeout 100 $load_pin "$load" "$what" "$(speech_of "$peer" "$kind")" "$addr" "$server" "$@" >"$dir/said" 2>"$dir/client.err" || {
 		echo "bench: $row of $peer${point:+ ($point)}: $(tail -n 1 "$dir/client.err")" >&2
 		return 1
 	}
@@ -34,7 +36,7 @@ client() {
 # many N [CLIENT]: as many as that, or CLIENT where each takes a client's start; in a quick run a tenth
 many() {
 	case $kind in
-	client) echo $((${2:-$1} / divide + (${2:-$1} < divide))) ;;
+	client | piped) echo $((${2:-$1} / divide + (${2:-$1} < divide))) ;;
 	*) echo $(($1 / divide)) ;;
 	esac
 }
@@ -79,6 +81,16 @@ row_input() {
 	dtach) client input "$(mib 4)" ;; # eight bytes a packet
 	*) client input "$(mib 96)" ;;
 	esac
+}
+
+row_get() {
+	start "$peer" "$kind"
+	client output 1 "$(mib 256)" 65536
+}
+
+row_put() {
+	start "$peer" "$kind"
+	client input "$(mib 256)"
 }
 
 row_replies() {

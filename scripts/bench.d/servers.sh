@@ -5,6 +5,7 @@
 #   shared  one terminal for all its clients, on a unix socket      beside ptyshim
 #   own     a terminal for each connection, on TCP                  beside ptyrouter
 #   client  the same, used through its own client                   beside keyed, which is ptyrouter -k and ptyattach
+#   piped   a command without a terminal, through its own client    beside keyed, which is ptyrouter -E -k, ptyattach COMMAND
 # `plain` is ptyrouter and ptyattach without a key. `old...` are another build of ptybox, from the environment: OLD=FILE.
 # telnetd is that of BusyBox, which scripts/bench.d/rivals builds: Debian's lacks it. It builds no abduco; one that is
 # installed or in generated/bench/built is taken.
@@ -14,6 +15,7 @@ servers_of() { # KIND: ours first
 	shared) echo ptyshim framed floor dtach abduco uwsgi-pty ser2net old ;;
 	own) echo ptyrouter telnetd uwsgi-fork socat old-router ;;
 	client) echo keyed plain dropbear sshd old-keyed ;;
+	piped) echo keyed plain dropbear sshd socat old-keyed ;;
 	esac
 }
 
@@ -36,7 +38,13 @@ program() {
 # Servers of ssh look for keys in the home of root, who gets another one in a mount namespace of theirs.
 can_mount() { unshare -m true 2>/dev/null; }
 
-speech_of() {
+speech_of() { # SERVER KIND
+	case $2/$1 in
+	piped/*)
+		echo piped
+		return
+		;;
+	esac
 	case $1 in
 	keyed | plain | dropbear | sshd | old-keyed) echo program ;;
 	framed | dtach | abduco) echo "$1" ;;
@@ -61,28 +69,30 @@ start() {
 	*) addr=127.0.0.1:$("$load" port) ;;
 	esac
 	program=$(program "$1")
+	tty=-t tty_sshd=-tt ours='' brought='' exec=",pty,rawer"
+	[ "$2" != piped ] || tty=-T tty_sshd=-T ours=-E brought=$dir/cmd exec=
 	set -- "$1" "$dir/cmd"
 	case $1 in
 	ptyshim | old) run "$program" ptyshim -F -r "$addr" "$2" ;;
 	framed) run "$program" ptyshim -F -f "$addr" "$2" ;;
 	ptyrouter | old-router) run "$program" ptyrouter -F -r "$addr" "$2" ;;
 	keyed | old-keyed)
-		run "$program" ptyrouter -F -k "$dir/key" "$addr" "$2"
-		through "$program" ptyattach -e none -k "$dir/key" "$addr"
+		run "$program" ptyrouter $ours -F -k "$dir/key" "$addr" "$2"
+		through "$program" ptyattach -e none -k "$dir/key" "$addr" $brought
 		;;
 	plain)
-		run "$program" ptyrouter -F "$addr" "$2"
-		through "$program" ptyattach -e none "$addr"
+		run "$program" ptyrouter $ours -F "$addr" "$2"
+		through "$program" ptyattach -e none "$addr" $brought
 		;;
 	dropbear)
 		ssh_keys
 		run unshare -m sh -c "$ssh_home exec $program -F -E -r $dir/dropbear.host -P $dir/$number.pid -p $addr -c $2"
-		through dbclient -y -y -t -i "$dir/dropbear.id" -p "${addr#*:}" "root@${addr%:*}"
+		through dbclient -y -y $tty -i "$dir/dropbear.id" -p "${addr#*:}" "root@${addr%:*}"
 		;;
 	sshd)
 		ssh_keys
 		run unshare -m sh -c "$ssh_home exec $program -D -e -f $dir/sshd.conf -o ListenAddress=$addr -o ForceCommand=$2"
-		through ssh -F none -tt -e none -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes \
+		through ssh -F none $tty_sshd -e none -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes \
 			-i "$dir/ssh.id" -p "${addr#*:}" "root@${addr%:*}"
 		;;
 	abduco)
@@ -96,7 +106,10 @@ start() {
 	uwsgi-pty) run "$program" --master --die-on-term --plugin pty --socket "$addr.w" --pty-socket "$addr" --pty-exec "$2" ;;
 	uwsgi-fork) run "$program" --master --die-on-term --plugin forkptyrouter --socket "$dir/$number.w" \
 		--forkpty-router "$addr" --forkptyrouter-command "$2" ;;
-	socat) run "$program" "TCP-LISTEN:${addr#*:},bind=${addr%:*},fork,reuseaddr" "EXEC:$2,pty,rawer" ;;
+	socat)
+		run "$program" "TCP-LISTEN:${addr#*:},bind=${addr%:*},fork,reuseaddr" "EXEC:$2$exec"
+		[ -z "$brought" ] || through "$program" - "TCP:$addr"
+		;;
 	ser2net)
 		printf '%s\n' 'connection: &c' "  accepter: unix,$addr" "  connector: pty,$2" '  options:' '    max-connections: 600' \
 			>"$dir/$number.yaml"
