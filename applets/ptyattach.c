@@ -113,7 +113,7 @@ static void user_ready(struct source *src, unsigned what)
 	if (n < 0)
 		user_ended();
 	else if (!uplink.terminal)
-		link_type(buf, n);
+		link_input(buf, n);
 	else if (detach_key_typed(buf, n) && may_interrupt())
 		leave(128 + SIGINT, 0, 0);
 	link_send();

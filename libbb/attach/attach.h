@@ -119,8 +119,8 @@ int remote_send_command(struct remote *r);
 int remote_command_due(const struct remote *r);
 /* Sends a signal to the COMMAND that was started. */
 void remote_signal(struct remote *r, int sig);
-/* Sends one piece of q, as one packet if the server is framed: 0, or -1 and errno. */
-int remote_input(struct remote *r, struct queue *q);
+/* Sends a piece of this input, as one packet if the server is framed: how many bytes, or -1 and errno. */
+ssize_t remote_input(struct remote *r, const unsigned char *data, size_t n);
 /* Tells the server that input has ended, in the modes that can: 0, or -1 and errno. */
 int remote_eof(struct remote *r);
 /* Counts silence anew from now on: up to now the socket was not read, so nothing follows from it. */
@@ -184,6 +184,9 @@ int link_signal(int sig);
 msec link_signal_due(void);
 /* Sends what was typed at once if the server takes input, instead of in the next turn of the loop. */
 void link_send(void);
+/* Sends n bytes of input that no person types, for which user_want() saw room, without a copy; queues what the socket does
+ * not take. */
+void link_input(const unsigned char *data, size_t n);
 /* Sends the window size of standard input's terminal, else of standard output's, if the link is up. */
 void link_window(void);
 /* The status line's seconds: when link_tick() is to be called, or NEVER. */

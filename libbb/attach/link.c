@@ -309,18 +309,38 @@ static int eof_due(void)
 	return uplink.eof == EOF_SEEN && uplink.remote.mode != REMOTE_DETECTING;
 }
 
-/* Sends packets of input until the socket takes no more: 0, or -1 and errno. */
-static int send_input(struct remote *r)
+/* Sends packets of input as long as the socket takes them: the number of bytes that it took, or -1 and errno. */
+static ssize_t send_input(const unsigned char *data, size_t n)
 {
+	struct remote *r = &uplink.remote;
 	msec due = NEVER;
-	size_t before;
+	size_t done = 0;
+	ssize_t part = 1;
 
-	do {
-		before = uplink.input.len;
-		if (remote_input(r, &uplink.input))
+	while (done < n && part > 0 && remote_takes_input(r, &due)) {
+		part = remote_input(r, data + done, n - done);
+		if (part < 0)
 			return -1;
-	} while (uplink.input.len && uplink.input.len < before && remote_takes_input(r, &due));
-	return 0;
+		done += part;
+	}
+	return done;
+}
+
+static int send_queue(struct queue *q)
+{
+	ssize_t done = send_input(queue_data(q), q->len);
+
+	if (done > 0)
+		queue_take(q, done);
+	return done < 0;
+}
+
+/* The socket is read on when it can no longer be written: a server that has closed may have sent something before. */
+static void write_failed(void)
+{
+	uplink.write_error = errno;
+	queue_close(&uplink.input);
+	queue_close(&uplink.remote.wire.out);
 }
 
 static void output(void)
@@ -336,7 +356,7 @@ static void output(void)
 	else if (remote_command_due(r))
 		failed = remote_send_command(r);
 	else if (uplink.input.len)
-		failed = send_input(r);
+		failed = send_queue(&uplink.input);
 	else if (eof_due()) {
 		uplink.eof = EOF_SENT;
 		failed = remote_eof(r);
@@ -345,21 +365,41 @@ static void output(void)
 		uplink.moved_at = loop_now;
 	if (r->size_due)
 		link_window();
-	if (failed) { /* the socket is read on: a server that has closed may have sent something before */
-		uplink.write_error = errno;
-		queue_close(&uplink.input);
-		queue_close(&r->wire.out);
-	}
+	if (failed)
+		write_failed();
 }
 
-void link_send(void)
+/* Whether input may go out now, in front of all that is queued. */
+static int is_free(void)
 {
 	const struct remote *r = &uplink.remote;
 	msec due = NEVER;
 
-	if (uplink.state == LINK_UP && uplink.input.len && !r->wire.out.len &&
-		!uplink.write_error && remote_takes_input(r, &due))
+	return uplink.state == LINK_UP && !r->wire.out.len && !uplink.write_error &&
+	       remote_takes_input(r, &due);
+}
+
+void link_send(void)
+{
+	if (uplink.input.len && is_free())
 		output();
+}
+
+void link_input(const unsigned char *data, size_t n)
+{
+	ssize_t done = 0;
+
+	if (!uplink.input.len && !uplink.remote.watch && is_free()) {
+		done = send_input(data, n);
+		if (done < 0) {
+			write_failed();
+			return;
+		}
+		uplink.moved_at = loop_now;
+		if (!uplink.check_at)
+			uplink.check_at = loop_now + CHECK;
+	}
+	link_type(data + done, n - done);
 }
 
 static void timer(void)

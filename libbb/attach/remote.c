@@ -25,7 +25,7 @@ enum {
 	LOST_AFTER = 45000,            /* ms of silence */
 	KEY_WAIT = 10000,              /* ms for an answer that may never come */
 	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet of a keyed connection, */
-	PART_UNKEYED = 16384,          /* and of others */
+	PART_UNKEYED = 16384 - FRAME_HEAD, /* and of others: the server reads so much at a time */
 	PLAIN_PART = 1024, /* bytes: uWSGI reads 4096 at a time and closes at a payload over 4092 */
 	PLAIN_PAUSE = 60,  /* ms: uWSGI drops the second of two packets that it reads at once */
 };
@@ -487,20 +487,18 @@ int remote_takes_input(const struct remote *r, msec *due)
 	return !r->wire.out.len;
 }
 
-int remote_input(struct remote *r, struct queue *q)
+ssize_t remote_input(struct remote *r, const unsigned char *data, size_t n)
 {
-	size_t max = r->mode == REMOTE_RAW      ? q->len :
+	size_t max = r->mode == REMOTE_RAW      ? n :
 		     r->mode != REMOTE_EXTENDED ? PLAIN_PART :
 		     r->wire.keyed              ? PART :
 						  PART_UNKEYED;
-	struct iovec v = {(void *)(uintptr_t)queue_data(q), q->len < max ? q->len : max};
-	ssize_t n = wire_output(&r->wire, r->mode != REMOTE_RAW, &v, 1);
+	struct iovec v = {(void *)(uintptr_t)data, n < max ? n : max};
+	ssize_t done = wire_output(&r->wire, r->mode != REMOTE_RAW, &v, 1);
 
-	if (n > 0) {
-		queue_take(q, n);
+	if (done > 0)
 		r->sent = loop_now;
-	}
-	return n < 0 ? -1 : 0;
+	return done;
 }
 
 int remote_eof(struct remote *r)
