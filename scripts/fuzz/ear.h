@@ -91,7 +91,8 @@ static void before_write(struct link *l)
 	assert(!p->judge.foreign);
 	if (!c || c->phase != CLIENT_STREAMING || (c->wire.keyed && !client_is_extended(c)))
 		return;
-	if (p->ear.at < 0) {
+	/* sizes may be sent before it is known where the output begins */
+	if (p->ear.at < 0 || (client_is_extended(c) && !c->out_bytes && !p->ear.skipped)) {
 		p->ear.at = c->pos;
 		p->ear.skipped = c->skipped;
 	}

@@ -121,7 +121,24 @@ static int has_payload(unsigned type)
 	return !type || (type >= 200 && type < 255);
 }
 
-static void judge_head(struct judge *j)
+/* WAIT and COMMAND, which this server does not run, and SysRq keys, which it does not take. */
+static void judge_hold(struct judge *j, const struct client *c, unsigned size)
+{
+	enum client_hold was = j->hold;
+	int brings =
+		j->type == FRAME_COMMAND || (j->type == FRAME_WAIT && size & FRAME_WAIT_COMMAND);
+
+	if (was == CLIENT_HELLO && j->type == FRAME_WAIT) {
+		j->hold = brings ? CLIENT_COMMAND : CLIENT_WAITING;
+		return;
+	}
+	if (was == CLIENT_HELLO || j->type == FRAME_DATA)
+		j->hold = CLIENT_FREE;
+	j->refused = c->session && (brings || j->type == FRAME_SYSRQ ||
+					   (was == CLIENT_COMMAND && j->type == FRAME_DATA));
+}
+
+static void judge_head(struct judge *j, const struct client *c)
 {
 	unsigned size = j->head[1] | j->head[2] << 8;
 	int first = !j->packets;
@@ -130,10 +147,14 @@ static void judge_head(struct judge *j)
 	j->packets = 1;
 	j->type = j->head[3];
 	j->left = has_payload(j->type) ? size : 0;
-	if (first && j->type == FRAME_HELLO)
+	if (first && j->type == FRAME_HELLO) {
 		j->extended = 1;
+		j->hold = c->session && c->phase == CLIENT_DETECTING ? CLIENT_HELLO : CLIENT_FREE;
+		return;
+	}
 	if (!j->extended)
 		return;
+	judge_hold(j, c, size);
 	if (j->type == FRAME_EOF || j->type == FRAME_WATCH)
 		judge_ended(j);
 	j->eof |= j->type == FRAME_EOF;
@@ -152,7 +173,7 @@ static void judge_framed(struct judge *j, const struct client *c, unsigned char 
 	} else {
 		j->head[j->have++] = byte;
 		if (j->have == FRAME_HEAD)
-			judge_head(j);
+			judge_head(j, c);
 	}
 }
 
@@ -175,7 +196,7 @@ static void judge_new(struct judge *j, const struct client *c, unsigned char byt
 			judge_raw(j, c);
 	} else if (j->have == FRAME_HEAD && byte >= 100 && byte <= 102) {
 		j->mode = CLIENT_FRAMED;
-		judge_head(j);
+		judge_head(j, c);
 	} else if (j->have == FRAME_HEAD) {
 		judge_raw(j, c);
 	}
@@ -183,7 +204,7 @@ static void judge_new(struct judge *j, const struct client *c, unsigned char byt
 
 static void judge(struct judge *j, const struct client *c, const unsigned char *data, size_t n)
 {
-	for (; n && !j->bad; data++, n--)
+	for (; n && !j->bad && !j->refused; data++, n--)
 		if (j->mode == CLIENT_NEW)
 			judge_new(j, c, *data);
 		else if (j->mode == CLIENT_FRAMED)
@@ -221,6 +242,8 @@ static void listen_to(const struct client *c, struct judge *j)
 	for (size_t i = 0; i < j->held_len; i++)
 		judge_put(j->held[i], !i && j->held_len == j->escape.len ? BEGINS : 0);
 	j->yields = yields(c);
+	if (!c->hold) /* also after a time */
+		j->hold = CLIENT_FREE;
 }
 
 /* Steps over a sequence that is due next, if it may have been dropped: 1, or 0. */
@@ -248,7 +271,7 @@ static void heard(const struct client *c, struct peer *p)
 			(j->yields || due_len == before)));
 	j->held_len = c->failed ? 0 : n;
 	memcpy(j->held, due + due_off, j->held_len);
-	p->excused |= j->bad || c->failed;
+	p->excused |= j->bad || c->failed || j->refused || j->hold > CLIENT_HELLO;
 	check_env();
 }
 

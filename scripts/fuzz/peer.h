@@ -3,7 +3,7 @@
  *	peer: judge (what should be heard) | up -> client_input -> session_input -> typed -> terminal
  *	      ear (what was received)      | down <-------------- output <----------- terminal
  */
-enum { PEERS = 12, OUTPUT_MAX = 200000, TYPED_MAX = 16384, GREEDY = 1 << 30 };
+enum { PEERS = 12, OUTPUT_MAX = 200000, TYPED_MAX = 16384 + TERM_HOLD, GREEDY = 1 << 30 };
 /* More than a CLIENT_ mode; the last two may not connect. */
 enum { KEYED = CLIENT_FRAMED + 1, FOREIGN, OTHER_USER, PEER_MODES };
 enum { STALLS = 25000 }; /* ms; the server gives up after 30 s */
@@ -19,6 +19,8 @@ struct judge {
 	unsigned char mode, head[FRAME_FIRST], have;
 	char packets, extended, watch, eof, bad;
 	char foreign; /* HTTP or TLS over TCP */
+	char refused; /* it is told why, and nothing more of what it says counts */
+	enum client_hold hold;
 	unsigned type, left, pings;
 	struct escape escape; /* what is being typed, with -i */
 	char yields;          /* another one answers the command's questions */
