@@ -19,8 +19,11 @@
 
 #define VERSION "0.1"
 
-/* For large static buffers: they come last in .bss, so that the small variables share few pages of memory. */
+/* For large static buffers, and what few programs use: they come last in .bss (scripts/ptybox.ld), so that the small
+ * variables, which every program writes, share few pages of memory.  The one that is LARGE_FIRST comes before the others:
+ * its beginning is on the last of those pages. */
 #define LARGE __attribute__((section(".bss.~large")))
+#define LARGE_FIRST __attribute__((section(".bss.~first")))
 
 /* ==== nowait.c: descriptors that are shared with others, without waiting ==== */
 

@@ -29,7 +29,7 @@ static struct source source = {.want = loop_want_read, .ready = ready};
 /* Not signal(3), which refuses the numbers that libc uses itself, and whose sigaction() is larger than this file. */
 void sig_reset(int sig)
 {
-	static char zeros[256]; /* at least the kernel's struct sigaction, with SIG_DFL */
+	static char zeros[256] LARGE; /* at least the kernel's struct sigaction, with SIG_DFL */
 
 	syscall(SYS_rt_sigaction, sig, zeros, 0, _NSIG / 8);
 }

@@ -18,7 +18,7 @@ enum { WAIT = 300, INTERRUPT = 3 };
 
 static int key = -1;
 static msec held_since; /* when the detach key was typed; 0: none is held back */
-static unsigned char held[DETACH_KEY_KEPT - TERM_HOLD];
+static unsigned char held[DETACH_KEY_KEPT - TERM_HOLD] LARGE;
 static unsigned held_len;
 static char interrupted;
 

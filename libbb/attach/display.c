@@ -26,7 +26,7 @@ struct outlet {
 };
 
 static struct outlet out, err, *lines;
-static struct modes modes; /* of standard output, if it is a terminal */
+static struct modes modes LARGE; /* of standard output, if it is a terminal */
 static char is_terminal;
 static char given_back;        /* the terminal is as it was found, whatever `modes` says */
 static char at_line_start = 1; /* what was written last ends in a newline */

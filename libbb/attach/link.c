@@ -25,7 +25,7 @@ enum {
 	CHECK = 30000, /* ms between looks at acknowledgements (sock_lost()), while data is sent */
 };
 
-struct link uplink;
+struct link uplink LARGE;
 
 void link_init(void)
 {

@@ -30,7 +30,7 @@ enum {
 };
 
 int client_alive;
-static struct client table[LOOP_MAX] LARGE;
+static struct client table[LOOP_MAX] LARGE_FIRST;
 static struct viewer viewers[LOOP_MAX] LARGE; /* in the same slots */
 static int used;                              /* slots from here on were never taken */
 

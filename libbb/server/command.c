@@ -52,7 +52,7 @@ int command_exit_status(const struct failure *f, const struct command *c)
 
 const char *command_describe(const struct command *c, const struct failure *f)
 {
-	static char line[300];
+	static char line[300] LARGE;
 	struct text t = {line, line + sizeof line - 1};
 
 	errno = f->err;

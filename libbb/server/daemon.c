@@ -32,7 +32,7 @@ static int file_count, ready_pipe = -1;
 
 const char *daemon_home(void)
 {
-	static char home[PATH_MAX] __attribute__((section(".bss.~home")));
+	static char home[PATH_MAX] LARGE;
 
 	if (*home)
 		return home;

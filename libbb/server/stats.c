@@ -22,7 +22,7 @@ static struct answer {
 	struct source src;      /* first member */
 	char *start, *at, *end; /* start is 0: the slot is free; at: the next byte to be written */
 	msec began;
-} answers[ANSWERS];
+} answers[ANSWERS] LARGE;
 
 static struct text text;
 static struct answer *current; /* the one that is being built, or 0 */
