@@ -32,15 +32,17 @@ static int file_count, ready_pipe = -1;
 
 const char *daemon_home(void)
 {
-	static char home[PATH_MAX] LARGE;
+	static const char *home;
+	char dir[PATH_MAX];
+	long size; /* with the NUL */
 
-	if (*home)
+	if (home)
 		return home;
 	errno = ENOENT; /* getcwd(2) says "(unreachable)" of a directory that no path leads to */
-	if (syscall(SYS_getcwd, home, sizeof home) < 0 ||
-		*home != '/') /* libc's getcwd() links malloc */
+	size = syscall(SYS_getcwd, dir, sizeof dir); /* libc's getcwd() links malloc */
+	if (size < 0 || *dir != '/')
 		die(1, "working directory: ", msg_errno());
-	return home;
+	return home = env_make("", dir, size - 1);
 }
 
 static _Noreturn void wait_ready(int report, pid_t pid)

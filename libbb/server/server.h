@@ -17,8 +17,8 @@
 
 /* ==== env.c: the command's environment ==== */
 
-/* Returns NAME=VALUE: name includes its "=", value has len bytes.  The memory is never freed; without memory the
- * process dies. */
+/* Returns NAME=VALUE: name includes its "=", or is empty; value has len bytes.  The memory is never freed; without
+ * memory the process dies. */
 char *env_make(const char *name, const char *value, size_t len);
 /* Returns the environment for execve(2), in newly mapped memory; 0 and errno without memory.  Of two variables with
  * one name the first in this order counts: client (strings one after the other, an empty one last; or 0), set (a
