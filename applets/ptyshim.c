@@ -215,7 +215,8 @@ static void follow_size(int sig)
 {
 	struct winsize size;
 
-	if (!is_interactive() || terminal->src.closed)
+	/* another client, or none, may have its slot by now */
+	if (!is_interactive() || !terminal->tty || terminal->src.closed)
 		return;
 	if (sig == SIGCONT)
 		term_raw_again();

@@ -118,6 +118,9 @@ int ring_data(const struct ring *r, uint64_t pos, size_t max, struct iovec v[2])
 void ring_rewind(struct ring *r);
 /* ring_rewind(), and gives the memory back to the system until it is used again. */
 void ring_release(struct ring *r);
+/* Gives the whole pages of these bytes back to the system: they are zero when they are used again (madvise(2),
+ * MADV_DONTNEED).  The bytes may be anything's that no file is mapped at: a table's, the stack's. */
+void ring_give_back(uintptr_t start, size_t size);
 
 enum { QUEUE_SIZE = 65536 };
 

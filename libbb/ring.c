@@ -13,6 +13,7 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "libbb.h"
 
 void *ring_map(size_t size)
@@ -115,6 +116,15 @@ void ring_release(struct ring *r)
 {
 	madvise(r->buf, mapped(r), MADV_DONTNEED);
 	r->at = 0;
+}
+
+void ring_give_back(uintptr_t start, size_t size)
+{
+	uintptr_t page = getpagesize(), from = (start + page - 1) & -page,
+		  to = (start + size) & -page;
+
+	if (from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 size_t queue_room(const struct queue *q)

@@ -12,10 +12,11 @@
  * client_output.c what is sent, client_end.c how it is closed.
  *
  * Clients have slots in one static table.  The first free slot is taken, so that only as many of its pages are used as
- * there are clients.
+ * there are clients.  When the last one has left, their memory is given back.
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "server.h"
@@ -27,12 +28,13 @@ enum {
 	SILENT_FRAMED = 3000, /* and one on a framed socket */
 	HELLO_WAIT = 1000,    /* ms for the first packet, once begun; for any of a refused client */
 	REFUSED = 8,          /* clients that may be refused at once */
+	VIEWERS = LOOP_MAX * sizeof(struct viewer),
 };
 
 int client_alive;
 static struct client table[LOOP_MAX] LARGE_FIRST;
-static struct viewer viewers[LOOP_MAX] LARGE; /* in the same slots */
-static int used;                              /* slots from here on were never taken */
+static struct viewer *viewers; /* in the same slots; 0 while none is needed */
+static int used;               /* slots from here on were never taken */
 
 static struct client *of(struct source *src)
 {
@@ -42,7 +44,13 @@ static struct client *of(struct source *src)
 static void freed(struct source *src)
 {
 	wire_close(&of(src)->wire);
-	client_alive--;
+	if (--client_alive)
+		return;
+	ring_give_back((uintptr_t)table, sizeof table);
+	used = 0;
+	if (CFG_MODES && viewers)
+		munmap(viewers, VIEWERS);
+	viewers = 0;
 }
 
 /* ---- output ---- */
@@ -351,10 +359,14 @@ static struct client *slot_take(int fd, const char *name, int mode)
 
 struct client *client_open(int fd, struct session *s, const char *name, int mode)
 {
-	struct client *c = slot_take(fd, name, mode);
+	int is_viewer = CFG_MODES && (s->trails || client_rules.idle);
+	struct client *c;
 
+	if (is_viewer && !viewers && !(viewers = ring_map(VIEWERS)))
+		return client_refuse(fd, name, mode, "no memory");
+	c = slot_take(fd, name, mode);
 	c->session = s;
-	if (CFG_MODES && (s->trails || client_rules.idle))
+	if (is_viewer)
 		client_input_begin(c, &viewers[c - table]);
 	c->next = s->clients;
 	c->watch = client_rules.watch;

@@ -638,7 +638,8 @@ void client_linger(struct client *c);
 
 extern int client_alive; /* clients whose slot is in use: attached, refused or lingering */
 
-/* Attaches a client with this descriptor, which it owns from here on; output starts at the ring's oldest byte. */
+/* Attaches a client with this descriptor, which it owns from here on; output starts at the ring's oldest byte.  Without
+ * memory it is a client_refuse(). */
 struct client *client_open(int fd, struct session *s, const char *name, int mode);
 /* Makes a client that has just been opened keyed (wire_key()), and handles the first bytes it sent. */
 void client_key(struct client *c, struct noise *n, const unsigned char *first, size_t len);
