@@ -200,10 +200,20 @@ static void dispatch(unsigned what, int last, const fd_set *set)
 	}
 }
 
+/* The start had buffers on the stack, whose pages are given back.  MARGIN: what is in use below this function's frame, which
+ * is its own and not a caller's, whose variables may lie lower. */
+__attribute__((noinline)) static void release_stack(void)
+{
+	enum { MARGIN = 1024, DEEP = 32 * 1024 };
+
+	ring_give_back((uintptr_t)__builtin_frame_address(0) - MARGIN - DEEP, DEEP);
+}
+
 void loop_run(void)
 {
 	fd_set set[2];
 
+	release_stack();
 	stopped = 0;
 	while (!stopped) {
 		unsigned wants;

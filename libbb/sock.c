@@ -405,7 +405,7 @@ int sock_is_unix(int fd)
 
 void sock_discard(int fd)
 {
-	char buf[4096];
+	static char buf[4096] LARGE;
 
 	for (int i = 0; i < 4 && io_receive(fd, buf, sizeof buf) == sizeof buf; i++)
 		;
