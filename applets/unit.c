@@ -185,7 +185,7 @@ static int ring_holds(size_t size, size_t put, size_t take)
 
 static int queue_holds(size_t put, size_t take)
 {
-	static unsigned char bytes[QUEUE_SIZE];
+	static unsigned char bytes[QUEUE_SIZE] LARGE;
 	struct queue q = {0};
 	unsigned char in = 0, out = 0;
 
@@ -302,7 +302,7 @@ static int frame_cut(const char *bytes, size_t len, size_t a, size_t b, const ch
 /* One frame of any size, in pieces of any size. */
 static int frame_long(unsigned type, unsigned size, size_t piece)
 {
-	static unsigned char bytes[FRAME_HEAD + 65535];
+	static unsigned char bytes[FRAME_HEAD + 65535] LARGE;
 	struct frame f = {0};
 	size_t got = 0, firsts = 0, total = FRAME_HEAD + size;
 

@@ -260,7 +260,7 @@ static const struct {
 
 static struct text runs;
 static char run_kind;
-static unsigned char part[8192];
+static unsigned char part[8192] LARGE;
 static size_t part_len;
 
 static void put(const unsigned char *data, size_t n)

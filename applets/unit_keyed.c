@@ -43,7 +43,7 @@ static void count_up(unsigned char *p, size_t n, unsigned char first)
 static int print_record(
 	const char *name, struct noise *from, struct noise *to, const void *data, size_t n)
 {
-	static unsigned char record[NOISE_RECORD];
+	static unsigned char record[NOISE_RECORD] LARGE;
 	size_t size;
 
 	memcpy(record + NOISE_DATA, data, n);

@@ -404,7 +404,7 @@ static void replay_table(void)
 
 static void show_file(const char *path, int off)
 {
-	static unsigned char buf[65536];
+	static unsigned char buf[65536] LARGE;
 	struct text t = {written, written + sizeof written};
 	struct modes m = nothing;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

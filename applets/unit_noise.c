@@ -20,7 +20,7 @@ struct pair {
 };
 
 static const unsigned char noise_key[NOISE_KEY] = "a key that all of this table has";
-static unsigned char record[NOISE_RECORD], kept[NOISE_RECORD], want[NOISE_RECORD];
+static unsigned char record[NOISE_RECORD] LARGE, kept[NOISE_RECORD] LARGE, want[NOISE_RECORD] LARGE;
 
 static void fill(unsigned char *p, size_t n, unsigned char seed)
 {
@@ -166,7 +166,7 @@ static void noise_record_bits(void)
 	meets(&p, noise_key);
 	for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
 		size_t n = seals(&p.client, size[i], 7);
-		static unsigned char good[NOISE_RECORD];
+		static unsigned char good[NOISE_RECORD] LARGE;
 
 		memcpy(good, record, n);
 		for (unsigned bit = 0; bit < n * 8; bit++) {
