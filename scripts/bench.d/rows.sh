@@ -15,7 +15,7 @@ put|piped|input of one, which reads it from a pipe|MB/s CPU_s/GiB
 replies|own|two replies 300 us apart: until the second is there|p50_ms
 session|own client|a whole session whose command writes 100 bytes and ends|p50_ms
 clients|shared|output in writes of 64 KiB to that many clients: what all get|MB/s CPU_s/GiB received_%
-sessions|own client|that many sessions: private memory of each, and a key and its echo in one|KiB_each p50_us CPU_us
+sessions|own client|that many sessions: private memory of each when idle, and a key and its echo in one|KiB_each p50_us CPU_us
 memory|shared|an idle server; each of 20 of them; after 1 MiB of output|private_KiB PSS_of_20_KiB used_KiB
 size|shared own client|the program file, without its libraries and plugins|bytes
 EOF
