@@ -126,7 +126,7 @@ enum { QUEUE_SIZE = 65536 };
 
 /* All zero: empty. */
 struct queue {
-	unsigned char *buf; /* mapped while len > 0 */
+	unsigned char *buf; /* mapped while len > 0, and after queue_skip() */
 	unsigned off, len;  /* the bytes that wait */
 };
 
@@ -138,6 +138,8 @@ int queue_put(struct queue *q, const void *data, size_t n);
 const unsigned char *queue_data(const struct queue *q);
 /* Removes the first n of them. */
 void queue_take(struct queue *q, size_t n);
+/* The same, but an empty queue keeps its memory, until queue_close(). */
+void queue_skip(struct queue *q, size_t n);
 /* Removes all of them. */
 void queue_close(struct queue *q);
 

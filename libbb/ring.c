@@ -152,10 +152,15 @@ const unsigned char *queue_data(const struct queue *q)
 	return q->len ? q->buf + q->off : 0;
 }
 
+void queue_skip(struct queue *q, size_t n)
+{
+	q->len -= n;
+	q->off = q->len ? q->off + n : 0;
+}
+
 void queue_take(struct queue *q, size_t n)
 {
-	q->off += n;
-	q->len -= n;
+	queue_skip(q, n);
 	if (!q->len)
 		queue_close(q);
 }

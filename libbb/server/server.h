@@ -373,6 +373,7 @@ struct session {
 	msec read_at;        /* last read of the master */
 	uint32_t read_at_us; /* the same in loop_now_us */
 	uint64_t resized;    /* the ring's head when the window size last changed */
+	msec input_at;       /* when bytes of input were last taken from the queue */
 	msec redraw_at;      /* the command is told to draw its screen anew; 0: not wanted */
 	msec redrawn_at;     /* when the command was last told to redraw */
 	uint64_t in_bytes;   /* input since the start */

@@ -29,7 +29,7 @@ enum {
 	SHORT = 1024,         /* bytes: a shorter read has probably emptied the master */
 	PLENTY = 8192,        /* bytes in a ms: more may have filled the terminal's buffers */
 	KILL_AFTER = 5000,    /* ms from HUP to KILL */
-	RELEASE_AFTER = 1000, /* ms without output until an empty ring's memory is released */
+	RELEASE_AFTER = 1000, /* ms until an empty ring's or input queue's memory is released */
 	RETRY = 100,          /* ms after an error of the master while the command runs */
 };
 
@@ -132,6 +132,22 @@ static msec release_at(const struct session *s)
 	return s->ring_used && session_room(s) == s->ring.size ? s->read_at + RELEASE_AFTER : NEVER;
 }
 
+/* The queue keeps its memory for a while when it is empty: a paste fills and empties it every 16 KiB. */
+static void flush_input(struct session *s)
+{
+	ssize_t n = io_write(s->pty.src.fd, queue_data(&s->input), s->input.len);
+
+	if (n > 0)
+		queue_skip(&s->input, n);
+	s->input_at = loop_now;
+}
+
+/* When the memory of the empty queue is to be released. */
+static msec input_release_at(const struct session *s)
+{
+	return s->input.buf && !s->input.len ? s->input_at + RELEASE_AFTER : NEVER;
+}
+
 /* Whether the master is not read for a moment, so that output in small pieces is read in larger ones. */
 static int is_coalescing(const struct session *s)
 {
@@ -152,6 +168,7 @@ static unsigned want(struct source *src, msec *due)
 		return 0;
 	}
 	due_at(due, release_at(s));
+	due_at(due, input_release_at(s));
 	if (s->redraw_at)
 		due_at(due, s->redraw_at);
 	if (s->retry_at > loop_now) {
@@ -193,11 +210,13 @@ static void ready(struct source *src, unsigned what)
 	int timed = what & LOOP_TIME && s->state == SESSION_DRAINING;
 
 	if (what & LOOP_WRITE)
-		io_flush(src->fd, &s->input);
+		flush_input(s);
 	if (what & LOOP_TIME && loop_now >= release_at(s)) {
 		ring_release(&s->ring);
 		s->ring_used = 0;
 	}
+	if (what & LOOP_TIME && loop_now >= input_release_at(s))
+		queue_close(&s->input);
 	if (CFG_MODES && what & LOOP_TIME && s->redraw_at && loop_now >= s->redraw_at) {
 		s->redraw_at = 0;
 		s->redrawn_at = loop_now;
