@@ -168,6 +168,20 @@ void client_end(struct client *c)
 		start_linger(c);
 }
 
+/* How long the client may take nothing of what its socket has.  When input arrives for a TCP socket that is closed, the
+ * kernel resets the connection and drops what is still under way.  So who keeps sending is waited for, and a COMMAND's
+ * client, which may send again at any time, as well. */
+static msec linger_limit(const struct client *c)
+{
+	const struct session *s = c->session;
+
+	if (!c->unsent || client_rules.ending || c->wire.local)
+		return LINGER;
+	if (CFG_EXEC && s && s->pty.pipes)
+		return NEVER;
+	return loop_now - c->read_at < LINGER ? CLIENT_STALL : LINGER;
+}
+
 void client_linger(struct client *c)
 {
 	int unsent = sock_unsent(c->src.fd);
@@ -176,6 +190,6 @@ void client_linger(struct client *c)
 		c->progress_at = loop_now;
 	c->unsent = unsent;
 	c->linger_at = loop_now + MEASURE;
-	if (loop_now - c->progress_at >= LINGER)
+	if (loop_now - c->progress_at >= linger_limit(c))
 		client_drop(c, "closed");
 }
