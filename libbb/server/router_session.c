@@ -183,7 +183,8 @@ static msec slot_due(const struct session_slot *slot)
 		return NEVER;
 	if (!s->clients)
 		return loop_now;
-	if (s->clients->input != CLIENT_OPEN && !s->input.len && !s->pty.in.closed)
+	if (s->state == SESSION_RUNNING && s->clients->input != CLIENT_OPEN && !s->input.len &&
+		!s->pty.in.closed)
 		return slot->eof_at;
 	return NEVER;
 }
