@@ -127,8 +127,12 @@ void pty_signal(const struct pty *p, int sig)
 	if (SIGUSR1 != 10 && sig >= 7 && sig < 32)
 		sig = from_7[sig - 7];
 	if (CFG_EXEC && p->pipes) {
-		if (p->pid > 0 && sig >= 1)
-			signal_group(p, sig);
+		if (p->pid <= 0 || sig < 1)
+			return;
+		signal_group(p, sig);
+		/* a process that is stopped ends only when it goes on, which a shell's kill sees to as well */
+		if (sig == SIGTERM || sig == SIGHUP)
+			signal_group(p, SIGCONT);
 		return;
 	}
 	/* TIOCSIG sends the signals that a terminal's keys can send to the group itself, not to a number */
