@@ -79,6 +79,8 @@ static void user_ended(void)
 {
 	if (uplink.terminal)
 		leave(128 + SIGHUP, 0, 0); /* the person's terminal has hung up */
+	if (errno)                         /* whoever gets the input takes this for its end */
+		display_line("standard input", msg_errno());
 	uplink.eof = EOF_SEEN;
 	uplink.moved_at = loop_now;
 	if (quit_after != NEVER)
