@@ -122,13 +122,15 @@ static void unreserve(void)
 
 struct client *router_session_open(int fd, const char *name, int mode)
 {
+	const char *why = "full";
 	struct session *s;
-	const char *why = reserve() ? session_slot_take(&s, name) : "full";
 
-	if (!why)
-		return client_open(fd, s, name, mode);
-	if (*why == 'n')
+	if (reserve()) {
+		why = session_slot_take(&s, name);
+		if (!why)
+			return client_open(fd, s, name, mode);
 		unreserve();
+	}
 	return client_refuse(fd, name, mode, why);
 }
 
