@@ -752,6 +752,9 @@ int frame_is_sysrq(unsigned key);
 
 /* ==== wire.c: one connection's bytes in raw, framed or keyed mode ==== */
 
+/* The largest payload of a frame that fits into one record. */
+enum { WIRE_PAYLOAD = NOISE_MAX - FRAME_HEAD };
+
 struct wire {
 	int fd;
 	char keyed;           /* from wire_key() on, also after an error has wiped noise */

@@ -177,7 +177,7 @@ int wire_frame(struct wire *w, unsigned type, unsigned size, const void *payload
 	if (CFG_KEYED && w->keyed) {
 		size_t n = payload ? size : 0;
 
-		if (n > NOISE_MAX - FRAME_HEAD)
+		if (n > WIRE_PAYLOAD)
 			return -1;
 		memcpy(sealed + NOISE_DATA, head, FRAME_HEAD);
 		memcpy(sealed + NOISE_DATA + FRAME_HEAD, payload ? payload : head, n);

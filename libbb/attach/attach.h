@@ -20,9 +20,10 @@ int display_error(void);
 /* Writes n > 0 bytes of the session's output to standard output; keeps what it does not take.  More than QUEUE_SIZE
  * bytes kept are an error (display_error()): the caller reads nothing while display_pending(). */
 void display_show(const unsigned char *data, size_t n);
-/* The same for a COMMAND's error output and standard error, where ptyattach's own lines are written as well. */
+/* Writes n > 0 bytes of a COMMAND's error output to standard error, where ptyattach's own lines are written as well, on
+ * the same terms as display_show(). */
 void display_errors(const unsigned char *data, size_t n);
-/* How many bytes of output wait for either. */
+/* How many bytes of output and error output wait. */
 size_t display_pending(void);
 /* Writes "[words: reason]" to standard error, on a line of its own and without control characters; reason may be 0.
  * Drops it when there is no room for it. */
@@ -50,6 +51,23 @@ void display_resized(void);
  * words for it.  Drops what still waits for standard output.  Takes no longer than a second. */
 void display_leave(const char *words, const char *reason);
 
+/* ==== request.c: what is asked of a server instead of its session ==== */
+
+struct remote; /* see remote.c */
+
+/* What WAIT says of it (FRAME_WAIT_...); 0: nothing is asked, and no WAIT is sent. */
+unsigned request_wait(const struct remote *r);
+/* Begins to send the SysRq keys, after a WELCOME that allows it. */
+void request_keys(struct remote *r);
+/* Takes a PONG with this token. */
+void request_answered(struct remote *r, unsigned token);
+/* Whether request_send() is to be called once r's queue is empty. */
+int request_due(const struct remote *r);
+/* Queues as much of the COMMAND as there is room for: 0, or -1 and errno. */
+int request_send(struct remote *r);
+/* Sends a signal to the COMMAND that was started. */
+void request_signal(struct remote *r, int sig);
+
 /* ==== remote.c: the client's side of raw and framed mode ==== */
 
 enum remote_mode { REMOTE_RAW, REMOTE_DETECTING, REMOTE_PLAIN, REMOTE_EXTENDED };
@@ -57,15 +75,14 @@ enum remote_mode { REMOTE_RAW, REMOTE_DETECTING, REMOTE_PLAIN, REMOTE_EXTENDED }
 struct remote {
 	struct wire wire;
 	enum remote_mode mode;
-	int status;     /* the command's, once EXIT was received; else -1 */
-	char watch;     /* -o: WATCH is sent once WELCOME was received, and no input ever */
-	char **command; /* a COMMAND and its arguments, to be run there; or 0 */
-	char pty;       /* -t: it gets a terminal */
-	const char *
-		keys; /* -y: the SysRq keys that the server has not done yet, up to a NUL; else 0 */
-	char key_sent; /* the first of them was sent on some connection, and PING behind it */
+	int status;       /* the command's, once EXIT was received; else -1 */
+	char watch;       /* -o: WATCH is sent once WELCOME was received, and no input ever */
+	char **command;   /* a COMMAND and its arguments, to be run there; or 0 */
+	char pty;         /* -t: it gets a terminal */
+	const char *keys; /* -y: the SysRq keys that the server has not done yet; else 0 */
+	char key_sent;    /* the first of them was sent on some connection, and PING behind it */
 	char key_final; /* so was the last, which may end the server or its machine: no answer is needed */
-	char sure; /* -L, -y, COMMAND: the other end is a ptybox, which says WELCOME; anything else is not shown and gets no input */
+	char sure; /* -L, -y, COMMAND: only a ptybox, which says WELCOME, is shown and gets input */
 	char answered; /* anything was received */
 	char noticed;  /* a NOTICE was received, and no output behind it */
 	char closing;  /* the server has said that it closes: a reset behind that is no other end */
@@ -96,9 +113,8 @@ struct remote {
 	size_t notice_len;
 };
 
-/* Begins with a new connection, and queues HELLO if it is framed; only the options (watch, command, pty, keys, sure) and
- * key_sent stay.  n moves in
- * (wire_key()), or is 0 for a connection that is not keyed.  fd stays the caller's to close. */
+/* Begins with a new connection, and queues HELLO if it is framed; only the options (watch, command, pty, keys, sure)
+ * and key_sent stay.  n moves in (wire_key()), or is 0 for a connection that is not keyed.  fd stays the caller's. */
 void remote_begin(struct remote *r, int fd, char framed, struct noise *n);
 /* Queues the window size; when the queue is half full, only size_due is set.  Nothing in raw mode, or with -o. */
 void remote_size(struct remote *r, const struct winsize *size);
@@ -113,12 +129,6 @@ void remote_ended(struct remote *r);
 int remote_is_stranger(const struct remote *r);
 /* Whether input may be sent now; otherwise *due is lowered to the time when it may, if that is known. */
 int remote_takes_input(const struct remote *r, msec *due);
-/* Queues as much of the COMMAND as there is room for: 0, or -1 and errno. */
-int remote_send_command(struct remote *r);
-/* Whether it is to be called once the queue is empty. */
-int remote_command_due(const struct remote *r);
-/* Sends a signal to the COMMAND that was started. */
-void remote_signal(struct remote *r, int sig);
 /* Sends a piece of this input, as one packet if the server is framed: how many bytes, or -1 and errno. */
 ssize_t remote_input(struct remote *r, const unsigned char *data, size_t n);
 /* Tells the server that input has ended, in the modes that can: 0, or -1 and errno. */

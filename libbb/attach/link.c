@@ -77,7 +77,7 @@ int link_signal(int sig)
 		(sig == SIGINT && uplink.signal == SIGINT))
 		return 0;
 	uplink.signal = sig;
-	remote_signal(r, sig);
+	request_signal(r, sig);
 	return 1;
 }
 
@@ -353,8 +353,8 @@ static void output(void)
 		uplink.check_at = loop_now + CHECK;
 	if (r->wire.out.len)
 		failed = wire_flush(&r->wire) < 0;
-	else if (remote_command_due(r))
-		failed = remote_send_command(r);
+	else if (request_due(r))
+		failed = request_send(r);
 	else if (uplink.input.len)
 		failed = send_queue(&uplink.input);
 	else if (eof_due()) {
@@ -430,7 +430,7 @@ static unsigned want(struct source *src, msec *due)
 		wants |= LOOP_READ;
 	if (uplink.write_error)
 		return wants;
-	if (r->wire.out.len || remote_command_due(r))
+	if (r->wire.out.len || request_due(r))
 		wants |= LOOP_WRITE;
 	else if ((uplink.input.len || eof_due()) && remote_takes_input(r, due))
 		wants |= LOOP_WRITE;

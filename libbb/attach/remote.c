@@ -11,21 +11,18 @@
  * behind it is up.  A server that never sends WELCOME is uWSGI's forkptyrouter, or one whose output had begun: it takes
  * packets of input and window sizes, and sends no frames.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "attach.h"
 
 enum {
-	DETECT = 10000,  /* ms */
-	SIGNAL_PING = 2, /* the token of a PING behind a signal; others have 1 */
-	ASKED = 256, /* PING before the first key: its answer says that this client is not refused */
-	SETTLE = 1000,                 /* ms: input waits so long for a server that says nothing */
-	PING_AFTER = 15000,            /* ms of silence */
-	LOST_AFTER = 45000,            /* ms of silence */
-	KEY_WAIT = 10000,              /* ms for an answer that may never come */
-	PART = NOISE_MAX - FRAME_HEAD, /* bytes of input in a packet of a keyed connection, */
-	PART_UNKEYED = 16384 - FRAME_HEAD, /* and of others: the server reads so much at a time */
+	DETECT = 10000,     /* ms */
+	SETTLE = 1000,      /* ms: input waits so long for a server that says nothing */
+	PING_AFTER = 15000, /* ms of silence */
+	LOST_AFTER = 45000, /* ms of silence */
+	KEY_WAIT = 10000,   /* ms for an answer that may never come */
+	PART = 16384 -
+	       FRAME_HEAD, /* bytes of input in a packet without a key: the server reads so much at a time */
 	PLAIN_PART = 1024, /* bytes: uWSGI reads 4096 at a time and closes at a payload over 4092 */
 	PLAIN_PAUSE = 60,  /* ms: uWSGI drops the second of two packets that it reads at once */
 };
@@ -33,25 +30,16 @@ enum {
 static const unsigned char welcome[] = {
 	0, 0, 0, FRAME_WELCOME, 'p', 't', 'y', 'b', 'o', 'x', '/', '1'};
 
-/* What is to follow behind WELCOME instead of a session, FRAME_WAIT_...; or 0. */
-static unsigned awaited(const struct remote *r)
-{
-	if (CFG_SYSRQ && r->keys)
-		return FRAME_WAIT_OTHER;
-	if (CFG_EXEC && r->command)
-		return FRAME_WAIT_COMMAND | (r->pty ? FRAME_WAIT_TERMINAL : 0);
-	return 0;
-}
-
 /* HELLO and WAIT go out as one, so that they arrive as one. */
 static void hello(struct remote *r)
 {
 	unsigned char packets[2 * FRAME_HEAD];
 	struct text t = {(char *)packets + FRAME_HEAD, 0};
+	unsigned wait = request_wait(r);
 
 	frame_head(packets, FRAME_HELLO, 1);
-	if (awaited(r)) {
-		frame_head(packets + FRAME_HEAD, FRAME_WAIT, awaited(r));
+	if (wait) {
+		frame_head(packets + FRAME_HEAD, FRAME_WAIT, wait);
 		t.at += FRAME_HEAD;
 	}
 	wire_text(&r->wire, &t, (char *)packets);
@@ -118,33 +106,6 @@ static int is_own_session(const char *words)
 	return own && *own && welcome_says(words, "session=", own);
 }
 
-/* ---- SysRq keys (-y) ----
- *
- *	WELCOME, sysrq=1 -> PING -> PONG -> key, PING -> PONG -> the next key ... -> no key is left
- *
- * PING has the key as its token, which no other PING of this program has.  Key by key, so that it is known which one the
- * server has done when the connection ends. */
-
-static void send_key(struct remote *r)
-{
-	unsigned key = *(const unsigned char *)r->keys;
-
-	r->key_sent = 1;
-	r->key_final = !r->keys[1] && strchr("bcio", key);
-	r->pinged = loop_now;
-	wire_frame(&r->wire, FRAME_SYSRQ, key, 0);
-	wire_frame(&r->wire, FRAME_PING, key, 0);
-}
-
-static void key_answered(struct remote *r, unsigned token)
-{
-	if (token != (r->key_sent ? *(const unsigned char *)r->keys : ASKED))
-		return;
-	r->keys += r->key_sent;
-	if (*r->keys)
-		send_key(r);
-}
-
 static void welcomed(struct remote *r)
 {
 	extern char **environ;
@@ -154,7 +115,7 @@ static void welcomed(struct remote *r)
 	if (CFG_SYSRQ && r->keys) {
 		if (!welcome_says(r->notice, "sysrq=", "1"))
 			die(LOST, "the server takes no SysRq keys (-Q)");
-		wire_frame(&r->wire, FRAME_PING, ASKED, 0);
+		request_keys(r);
 		return;
 	}
 	r->own = !r->command && is_own_session(r->notice);
@@ -166,45 +127,7 @@ static void welcomed(struct remote *r)
 		if (env_wanted(*e) && queue_room(&r->wire.out) > strlen(*e) + 512)
 			wire_frame(&r->wire, FRAME_ENV, strlen(*e), *e);
 	if (!r->command)
-		wire_frame(
-			&r->wire, FRAME_DATA, 0, 0); /* ends the environment: the command starts */
-}
-
-int remote_command_due(const struct remote *r)
-{
-	return CFG_EXEC && r->command && r->runs && !r->started;
-}
-
-int remote_send_command(struct remote *r)
-{
-	for (; *r->argument; r->argument++, r->argument_at = 0) {
-		size_t left; /* with the NUL */
-
-		while ((left = strlen(*r->argument) + 1 - r->argument_at)) {
-			size_t n = left < PART ? left : PART;
-
-			if (queue_room(&r->wire.out) < QUEUE_SIZE / 2)
-				return 0;
-			if (wire_frame(&r->wire, FRAME_COMMAND, n, *r->argument + r->argument_at))
-				return -1;
-			r->argument_at += n;
-		}
-	}
-	r->started = 1;
-	return wire_frame(&r->wire, FRAME_DATA, 0, 0);
-}
-
-void remote_signal(struct remote *r, int sig)
-{
-	if (queue_room(&r->wire.out) < QUEUE_SIZE / 2)
-		return;
-	/* the numbers of most machines; those of MIPS differ (signal(7)) */
-	wire_frame(&r->wire, sig == SIGUSR1 ? 10 : sig == SIGUSR2 ? 12 : sig, 0, 0);
-	if (sig == SIGUSR1 || sig == SIGUSR2)
-		return;
-	wire_frame(&r->wire, FRAME_PING, SIGNAL_PING, 0);
-	if (!r->signal_at)
-		r->signal_at = loop_now;
+		wire_frame(&r->wire, FRAME_DATA, 0, 0); /* the server's command starts */
 }
 
 /* Puts a line of text together in r->notice, cut if it does not fit; 1 when all of it was received. */
@@ -273,10 +196,7 @@ static int handle(struct remote *r, const struct frame *f)
 		break;
 	case FRAME_PING:
 		remote_tell(r);
-		if (CFG_SYSRQ && r->keys)
-			key_answered(r, f->size);
-		else if (f->size == SIGNAL_PING)
-			r->signal_at = 0;
+		request_answered(r, f->size);
 		break;
 	case FRAME_NOTICE:
 		if (take_text(r, f))
@@ -491,8 +411,8 @@ ssize_t remote_input(struct remote *r, const unsigned char *data, size_t n)
 {
 	size_t max = r->mode == REMOTE_RAW      ? n :
 		     r->mode != REMOTE_EXTENDED ? PLAIN_PART :
-		     r->wire.keyed              ? PART :
-						  PART_UNKEYED;
+		     r->wire.keyed              ? WIRE_PAYLOAD :
+						  PART;
 	struct iovec v = {(void *)(uintptr_t)data, n < max ? n : max};
 	ssize_t done = wire_output(&r->wire, r->mode != REMOTE_RAW, &v, 1);
 
