@@ -309,6 +309,13 @@ static int eof_due(void)
 	return uplink.eof == EOF_SEEN && uplink.remote.mode != REMOTE_DETECTING;
 }
 
+/* Something is sent: whether the peer acknowledges it is looked at in a while. */
+static void watch_peer(void)
+{
+	if (!uplink.check_at)
+		uplink.check_at = loop_now + CHECK;
+}
+
 /* Sends packets of input as long as the socket takes them: the number of bytes that it took, or -1 and errno. */
 static ssize_t send_input(const unsigned char *data, size_t n)
 {
@@ -326,12 +333,13 @@ static ssize_t send_input(const unsigned char *data, size_t n)
 	return done;
 }
 
+/* The queue keeps its memory, which each key that is typed would else have mapped and unmapped. */
 static int send_queue(struct queue *q)
 {
 	ssize_t done = send_input(queue_data(q), q->len);
 
 	if (done > 0)
-		queue_take(q, done);
+		queue_skip(q, done);
 	return done < 0;
 }
 
@@ -349,8 +357,7 @@ static void output(void)
 	size_t before = link_unsent();
 	int failed = 0;
 
-	if (!uplink.check_at)
-		uplink.check_at = loop_now + CHECK;
+	watch_peer();
 	if (r->wire.out.len)
 		failed = wire_flush(&r->wire) < 0;
 	else if (request_due(r))
@@ -396,8 +403,7 @@ void link_input(const unsigned char *data, size_t n)
 			return;
 		}
 		uplink.moved_at = loop_now;
-		if (!uplink.check_at)
-			uplink.check_at = loop_now + CHECK;
+		watch_peer();
 	}
 	link_type(data + done, n - done);
 }
