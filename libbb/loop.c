@@ -200,8 +200,8 @@ static void dispatch(unsigned what, int last, const fd_set *set)
 	}
 }
 
-/* The start had buffers on the stack, whose pages are given back.  MARGIN: what is in use below this function's frame, which
- * is its own and not a caller's, whose variables may lie lower. */
+/* The start had buffers on the stack, whose pages are given back.  MARGIN: what is in use below this function's frame.
+ * That has to be its own: the variables of a caller may lie lower than the frame. */
 __attribute__((noinline)) static void release_stack(void)
 {
 	enum { MARGIN = 1024, DEEP = 32 * 1024 };

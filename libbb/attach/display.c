@@ -28,11 +28,10 @@ struct outlet {
 static struct outlet out, err, *lines;
 static struct modes modes LARGE; /* of standard output, if it is a terminal */
 static char is_terminal;
-static char given_back;        /* the terminal is as it was found, whatever `modes` says */
-static char at_line_start = 1; /* what was written last ends in a newline */
-static char
-	has_errors; /* display_errors() was called: standard error has more than our own lines */
-static char status; /* the last line is one of display_status() */
+static char given_back;          /* the terminal is as it was found, whatever `modes` says */
+static char at_line_start = 1;   /* what was written last ends in a newline */
+static char has_errors;          /* display_errors() was called */
+static char status;              /* the last line is one of display_status() */
 static struct greeting greeting; /* not said yet, if it has words */
 
 static ssize_t outlet_write(struct outlet *o, const unsigned char *data, size_t n)

@@ -7,9 +7,9 @@
  *	  | WAIT for a COMMAND               | input: "go"
  *	  +----> COMMAND: environment, arguments; refused after 10 s
  *
- * A held client is sent nothing but WELCOME, and nothing of what it sends reaches a command that is not its own: what is
- * meant for a COMMAND must never be typed into a shell.  So a client that wants one leaves a ptyshim's session at once,
- * for a session of its own.
+ * A held client is sent nothing but WELCOME and PONG, and nothing of what it sends reaches a command that is not its
+ * own: what is meant for a COMMAND must never be typed into a shell.  So a client that wants one leaves a ptyshim's
+ * session at once, for a session of its own.
  *
  * config EXEC y clients may bring a COMMAND of their own (-E; ptyattach ADDR COMMAND)
  */

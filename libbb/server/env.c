@@ -12,8 +12,8 @@
 char *env_make(const char *name, const char *value, size_t len)
 {
 	enum { PIECE = 4096 };
-	static char few[256], *at = few,
-			      *end = few + sizeof few; /* a server needs no more, mostly */
+	static char few[256]; /* most servers need no more */
+	static char *at = few, *end = few + sizeof few;
 	size_t before = strlen(name), size = before + len + 1;
 	char *var;
 

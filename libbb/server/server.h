@@ -237,13 +237,13 @@ void command_check(const struct command *c);
 /* Seconds that a process which joins namespaces (-t) may take for each step. */
 enum { SPAWN_TIMEOUT = 10 };
 
-/* Forks a process that becomes the leader of a new session on p's slave side, or with its pipes, and executes the command.  env: more
- * variables, each ending in a NUL, an empty one last; or 0.  Sets p->pid and returns a descriptor, the report, on which
- * spawn_result() reads how it went; or -1 and *f. */
+/* Forks a process that becomes the leader of a new session on p's slave side, or with its pipes, and executes the
+ * command.  env: more variables, each ending in a NUL, an empty one last; or 0.  Sets p->pid and returns a descriptor,
+ * the report, on which spawn_result() reads how it went; or -1 and *f. */
 int spawn_begin(struct pty *p, const struct command *c, char *env, struct failure *f);
 /* With jail_joins(), after spawn_begin(): reads the pseudoterminal from the report, which the command's process opened
- * in its own devpts; opens one of the server's where it has none, or pipes.  Waits SPAWN_TIMEOUT at most.  Returns that process's
- * failure or one of its own.  The process waits for spawn_continue(); after that spawn_result() is due. */
+ * in its own devpts; opens one of the server's where it has none, or pipes.  Waits SPAWN_TIMEOUT at most.  Returns that
+ * process's failure or one of its own.  The process waits for spawn_continue(); after that spawn_result() is due. */
 struct failure spawn_receive_pty(struct pty *p, const struct winsize *size, int report);
 /* Gives the command's process its slave side or pipes, so that it goes on. */
 void spawn_continue(const struct pty *p, int report);
@@ -355,12 +355,12 @@ struct session {
 	struct queue input; /* input that the terminal did not take yet */
 	struct record record;
 	struct client *clients;
-	const struct command *command; /* the server's, or: */
-	struct command own;            /* a client's COMMAND, */
-	char *argv[1];                 /* whose arguments stand */
-	struct queue arguments;        /* here, */
+	const struct command *command; /* that it runs: the server's, or `own` */
+	struct command own;            /* a client's COMMAND */
+	char *argv[1];                 /* own.argv: where `arguments` begin */
+	struct queue arguments;        /* those of the COMMAND, each with its NUL */
 	uint64_t err_at;       /* the client's position when error output was last sent to it */
-	int err_left;          /* DRAINING: bytes of that to be read */
+	int err_left;          /* DRAINING: bytes of error output that are still to be read */
 	int early_signal;      /* for the command, which is about to start; or 0 */
 	struct trails *trails; /* shared; or 0 */
 	char *env;             /* the client's variables, room for SESSION_ENV bytes; or 0 */
@@ -373,7 +373,7 @@ struct session {
 	msec read_at;        /* last read of the master */
 	uint32_t read_at_us; /* the same in loop_now_us */
 	uint64_t resized;    /* the ring's head when the window size last changed */
-	msec input_at;       /* when bytes of input were last taken from the queue */
+	msec input_at;       /* when queued input was last written */
 	msec redraw_at;      /* the command is told to draw its screen anew; 0: not wanted */
 	msec redrawn_at;     /* when the command was last told to redraw */
 	uint64_t in_bytes;   /* input since the start */
@@ -415,6 +415,8 @@ void session_redraw(struct session *s);
 /* Signals the foreground process group while the command runs.  A command without a terminal gets a signal also when it
  * is about to start. */
 void session_signal(struct session *s, int sig);
+/* Writes what input is queued, as far as the terminal or the pipe takes it: 0, or -1 and errno. */
+int session_flush_input(struct session *s);
 /* Closes the command's standard input, if it has no terminal: what is queued is dropped. */
 void session_close_input(struct session *s);
 
@@ -479,12 +481,12 @@ enum client_mode {
 	CLIENT_PLAIN,    /* packets from the client, bytes to it: uWSGI's protocol */
 	CLIENT_EXTENDED, /* packets both ways: the client sent HELLO */
 };
-/* What an extended client's output, and a command, wait for. */
+/* Why an extended client is held: it gets no output yet, and no command starts for it. */
 enum client_hold {
-	CLIENT_FREE,
-	CLIENT_HELLO,   /* HELLO was its last packet: whether WAIT follows */
-	CLIENT_WAITING, /* it said WAIT: input */
-	CLIENT_COMMAND, /* it said WAIT for a COMMAND: that, and input */
+	CLIENT_FREE,    /* it is not */
+	CLIENT_HELLO,   /* HELLO was its last packet, and WAIT may follow */
+	CLIENT_WAITING, /* it said WAIT, and nothing was typed yet */
+	CLIENT_COMMAND, /* it said WAIT for a COMMAND, which is not complete yet */
 };
 enum client_phase { CLIENT_DETECTING, CLIENT_STREAMING, CLIENT_CLOSING, CLIENT_LINGERING };
 enum client_input_state { CLIENT_OPEN, CLIENT_EOF, CLIENT_HUNG_UP };
@@ -514,7 +516,7 @@ struct client {
 	char size_pending; /* the window size is to be sent when the queue has room */
 	char replay_due;   /* REPLAYED is to be sent at replay_end */
 	char failed;       /* to be dropped: out of memory, or its queue overflowed */
-	char for_good;     /* refusal: there is no use in connecting again */
+	char for_good;     /* it is refused, and there is no use in connecting again */
 	unsigned char first_len,
 		first[FRAME_FIRST]; /* CLIENT_NEW: bytes held until they decide the mode */
 	unsigned short rows, cols;  /* its own window; 0: not known */
@@ -546,7 +548,7 @@ int client_is_extended(const struct client *c);
 size_t client_pending(const struct client *c);
 /* Starts its output, with a replay of what the ring has. */
 void client_replay(struct client *c);
-/* What follows WELCOME: the terminal's window size, and the end of the replay. */
+/* Queues the terminal's window size, which follows WELCOME, and has the end of the replay told. */
 void client_answer_hello(struct client *c);
 /* Writes as much as the socket takes now: 1 if anything was written, 0 if not, or -1 and errno. */
 int client_write(struct client *c);
@@ -568,7 +570,7 @@ msec client_held_until(const struct client *c);
 /* Handles a packet of a held client, which may free it, or set c->refusal.  Returns 0 when the packet is to be handled
  * as any other client's. */
 int client_held(struct client *c, const struct frame *f);
-/* The same for WAIT and COMMAND from one that is not held. */
+/* Handles WAIT or COMMAND from a client that is not held: it is refused if it wants a COMMAND. */
 void client_unheld(struct client *c, const struct frame *f);
 
 /* ==== client_input.c: what is received from a client ==== */

@@ -132,16 +132,6 @@ static msec release_at(const struct session *s)
 	return s->ring_used && session_room(s) == s->ring.size ? s->read_at + RELEASE_AFTER : NEVER;
 }
 
-/* The queue keeps its memory for a while when it is empty: a paste fills and empties it every 16 KiB. */
-static void flush_input(struct session *s)
-{
-	ssize_t n = io_write(s->pty.src.fd, queue_data(&s->input), s->input.len);
-
-	if (n > 0)
-		queue_skip(&s->input, n);
-	s->input_at = loop_now;
-}
-
 /* When the memory of the empty queue is to be released. */
 static msec input_release_at(const struct session *s)
 {
@@ -210,7 +200,7 @@ static void ready(struct source *src, unsigned what)
 	int timed = what & LOOP_TIME && s->state == SESSION_DRAINING;
 
 	if (what & LOOP_WRITE)
-		flush_input(s);
+		session_flush_input(s);
 	if (what & LOOP_TIME && loop_now >= release_at(s)) {
 		ring_release(&s->ring);
 		s->ring_used = 0;

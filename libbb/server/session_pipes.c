@@ -11,8 +11,6 @@
 #include <errno.h>
 #include "server.h"
 
-enum { PIECE = NOISE_MAX - FRAME_HEAD };
-
 static struct session *of_in(struct source *src)
 {
 	return (struct session *)((char *)src - offsetof(struct session, pty.in));
@@ -33,7 +31,7 @@ static void in_ready(struct source *src, unsigned what)
 {
 	struct session *s = of_in(src);
 
-	if (what & LOOP_WRITE && io_flush(src->fd, &s->input) < 0)
+	if (what & LOOP_WRITE && session_flush_input(s))
 		session_close_input(s);
 }
 
@@ -59,7 +57,7 @@ static unsigned err_want(struct source *src, msec *due)
 
 static void err_ready(struct source *src, unsigned what)
 {
-	static char buf[PIECE] LARGE;
+	static char buf[WIRE_PAYLOAD] LARGE;
 	struct session *s = of_err(src);
 	struct client *c = s->clients;
 	ssize_t n = what & LOOP_READ ? io_read(src->fd, buf, sizeof buf) : 0;

@@ -64,9 +64,25 @@ void session_close_input(struct session *s)
 	queue_close(&s->input);
 }
 
+/* Where input goes. */
+static int input_fd(const struct session *s)
+{
+	return CFG_EXEC && s->pty.pipes ? s->pty.in.fd : s->pty.src.fd;
+}
+
+/* The queue keeps its memory for a while when it is empty: a paste fills and empties it every 16 KiB. */
+int session_flush_input(struct session *s)
+{
+	ssize_t n = io_write(input_fd(s), queue_data(&s->input), s->input.len);
+
+	if (n > 0)
+		queue_skip(&s->input, n);
+	s->input_at = loop_now;
+	return n < 0 ? -1 : 0;
+}
+
 void session_input(struct session *s, const unsigned char *data, size_t n)
 {
-	int pipes = CFG_EXEC && s->pty.pipes;
 	ssize_t done = 0;
 
 	s->in_bytes += n;
@@ -76,8 +92,8 @@ void session_input(struct session *s, const unsigned char *data, size_t n)
 	if (s->state >= SESSION_DRAINING || s->pty.in.closed)
 		return;
 	if (s->state == SESSION_RUNNING && !s->input.len)
-		done = io_write(pipes ? s->pty.in.fd : s->pty.src.fd, data, n);
-	if (done < 0 && pipes) { /* the command has closed it */
+		done = io_write(input_fd(s), data, n);
+	if (done < 0 && CFG_EXEC && s->pty.pipes) { /* the command has closed it */
 		session_close_input(s);
 		return;
 	}

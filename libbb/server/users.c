@@ -225,8 +225,8 @@ const char *users_switch(void)
 	if (!is_set)
 		return 0;
 	drop_ambient();
-	for (int fd = 0; fd < 3;
-		fd++) /* one terminal, or three pipes, which it may open anew (/dev/stdout) */
+	/* one terminal, or three pipes, which it may open anew (/dev/stdout) */
+	for (int fd = 0; fd < 3; fd++)
 		if (fchown(fd, uid, (gid_t)-1) && errno != EPERM)
 			return "terminal";
 	if (syscall(SETGROUPS, group_count, groups) &&
