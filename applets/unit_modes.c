@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "server/server.h"
 #include "unit.h"
+#include "unit_unknown.h"
 
 /* ---- modes.c ---- */
 
@@ -231,17 +232,6 @@ static int leads_there(const struct modes *m, const struct modes *from)
 	other.keyboard[!at.alternate] = at.keyboard[!at.alternate];
 	modes_change(&other, &at, &none);
 	return t.at - written <= MODES_TEXT && wrote(&none, "");
-}
-
-/* Makes m differ from `to` in every setting, so that modes_change() from m to `to` writes all of them. */
-static void modes_unknown(struct modes *m, const struct modes *to)
-{
-	memset(m, 255, sizeof *m);
-	m->changed = ~to->changed;
-	m->alternate = to->alternate ? 0 : 1049;
-	m->keyboard[0].depth = m->keyboard[1].depth = KEYBOARD_DEPTH;
-	m->saved[0] = m->pen;
-	m->colors = 0; /* they may be the user's own, and are not reset */
 }
 
 static int modes_right(size_t i, int how)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "server/server.h"
+#include "../../applets/unit_unknown.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,17 +54,6 @@ static void check_leads(const struct modes *from, const struct modes *to)
 	assert(alike(&m, to));
 }
 
-/* One that differs in every setting, so that modes_change() to `to` writes all of them. */
-static void unlike(struct modes *m, const struct modes *to)
-{
-	memset(m, 255, sizeof *m);
-	m->changed = ~to->changed;
-	m->alternate = to->alternate ? 0 : 1049;
-	m->keyboard[0].depth = m->keyboard[1].depth = KEYBOARD_DEPTH;
-	m->saved[0] = m->pen;
-	m->colors = 0; /* they may be the user's own, and are not reset */
-}
-
 static void check_modes(const uint8_t *data, size_t size)
 {
 	struct modes whole = nothing, m = nothing, unknown;
@@ -75,7 +65,7 @@ static void check_modes(const uint8_t *data, size_t size)
 	check_leads(&m, &nothing);
 	memset(&m.escape, 0, sizeof m.escape);
 	check_leads(&nothing, &m);
-	unlike(&unknown, &m);
+	modes_unknown(&unknown, &m);
 	check_leads(&unknown, &m);
 }
 

@@ -21,7 +21,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "server/server.h"
-#include "kernel.h"
+#include "calls.h"
 #include "peer.h"
 #include "foreign.h"
 #include "judge.h"
